@@ -1,0 +1,1 @@
+"""The adapters that ship with the order management system, one file or folder per port."""

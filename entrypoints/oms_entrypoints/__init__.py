@@ -1,0 +1,1 @@
+"""The ways into the order management system: HTTP server, workers and command line."""
