@@ -1,0 +1,26 @@
+"""How hard Hypothesis looks: ``pytest --hypothesis-profile=thorough`` before a release."""
+
+import os
+
+from hypothesis import HealthCheck, settings
+
+# On a shared machine an example may take a second without being slow: no deadline.
+settings.register_profile(
+    "default",
+    max_examples=50,
+    stateful_step_count=30,
+    deadline=None,
+    suppress_health_check=[HealthCheck.too_slow],
+    # A red run must be red again for whoever looks into it.
+    derandomize="CI" in os.environ,
+    database=None if "CI" in os.environ else settings.get_profile("default").database,
+)
+settings.register_profile(
+    "thorough",
+    parent=settings.get_profile("default"),
+    max_examples=5_000,
+    stateful_step_count=50,
+    derandomize=False,
+    print_blob=True,
+)
+settings.load_profile("default")
