@@ -1,0 +1,114 @@
+"""Stock: what is counted, what is promised, and the words the inventory answers with."""
+
+from __future__ import annotations
+
+from collections import Counter
+from enum import StrEnum
+from typing import TYPE_CHECKING
+
+from attrs import field, frozen
+
+from oms_core.domain.line_item import DEFAULT_LOCATION, LineItem
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable
+    from datetime import datetime
+
+
+class AllocationModel(StrEnum):
+    """How firmly a reservation holds stock."""
+
+    HARD = "hard"
+    """Available stock drops until the reservation is released or committed."""
+    SOFT = "soft"
+    """Earmarked for a limited time; lapses by itself unless it is made hard in time."""
+
+
+@frozen
+class Allocation:
+    """The allocation model in force for a tenant; ``ttl_s`` (seconds) counts for SOFT only."""
+
+    model: AllocationModel = AllocationModel.HARD
+    ttl_s: float = 900.0
+
+
+@frozen(order=True)
+class StockItem:
+    """What is counted: one sku at one location."""
+
+    sku: str
+    location: str = DEFAULT_LOCATION
+
+
+@frozen
+class Demand:
+    """A positive number of pieces of one stock item."""
+
+    item: StockItem
+    quantity: int
+
+
+@frozen
+class StockLevel:
+    """One stock item at one moment. ``available`` is never negative in the HARD model."""
+
+    item: StockItem
+    on_hand: int
+    reserved: int
+
+    @property
+    def available(self) -> int:
+        """What can still be promised."""
+        return self.on_hand - self.reserved
+
+
+@frozen
+class StockMovement:
+    """A ledger entry: a signed number of pieces that came (+) or left (-)."""
+
+    movement_id: str
+    """Unique per scope: the same id again has no second effect."""
+    item: StockItem
+    quantity_delta: int
+    reason: str
+    at: datetime
+    actor: str
+
+
+@frozen
+class Reserved:
+    """The reservation is held, whole."""
+
+
+@frozen
+class Shortage:
+    """A stock item that cannot meet its demand."""
+
+    item: StockItem
+    wanted: int
+    available: int
+
+
+@frozen
+class OutOfStock:
+    """Nothing was reserved, because of *shortages* (never empty)."""
+
+    shortages: tuple[Shortage, ...] = field(converter=tuple)
+
+
+@frozen
+class AlreadyReleased:
+    """The reservation was released before: a late reserve of the same id is refused."""
+
+
+@frozen
+class AlreadyCommitted:
+    """The goods of this reservation have left: it cannot be released or reserved again."""
+
+
+def demands_of(lines: Iterable[LineItem]) -> tuple[Demand, ...]:
+    """Sum quantities per stock item, sorted by item so that no two callers deadlock."""
+    wanted: Counter[StockItem] = Counter()
+    for line in lines:
+        wanted[StockItem(line.sku, line.location)] += line.quantity
+    return tuple(Demand(item, quantity) for item, quantity in sorted(wanted.items()))

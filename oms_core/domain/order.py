@@ -1,0 +1,417 @@
+"""The order aggregate: one frozen document, moved only by the methods below.
+
+Every transition follows one shape: a replay returns ``self``, a refusal comes before any
+change, and one fact is appended to the history.
+"""
+
+from __future__ import annotations
+
+from enum import StrEnum
+from typing import TYPE_CHECKING
+
+from attrs import evolve, field, frozen
+
+from oms_core.domain.events import Change, Fact, HistoryEntry, OrderEvent
+from oms_core.domain.line_item import Adjustment, LineItem, order_total
+from oms_core.domain.money import Money
+from oms_core.domain.order_status import TRANSITIONS, OrderStatus
+from oms_core.domain.payment import Authorization, Payment, PaymentStatus
+from oms_core.errors import AmountMismatch, IllegalTransition
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping, Sequence
+    from datetime import datetime
+    from uuid import UUID
+
+    from oms_core.domain.saga_position import Attention, SagaPosition
+    from oms_core.domain.scope import Scope
+
+SYSTEM = "system"
+"""The actor of everything the saga does by itself."""
+
+
+@frozen
+class ShippingAddress:
+    """Where the goods go."""
+
+    name: str
+    line1: str
+    city: str
+    country: str
+    """ISO 3166-1 alpha-2, e.g. ``DE``."""
+    line2: str | None = None
+    region: str | None = None
+    postal_code: str | None = None
+    phone: str | None = None
+
+
+class ReservationState(StrEnum):
+    """What the order knows of its stock."""
+
+    NONE = "none"
+    HELD = "held"
+    REFUSED = "refused"
+    RELEASED = "released"
+
+
+class FulfillmentStatus(StrEnum):
+    """How much of the goods has left; derived from the status."""
+
+    UNFULFILLED = "unfulfilled"
+    PARTIALLY_FULFILLED = "partially_fulfilled"
+    FULFILLED = "fulfilled"
+    DELIVERED = "delivered"
+
+
+class ReturnStatus(StrEnum):
+    """How much of the goods has come back; derived from the status."""
+
+    NONE = "none"
+    REQUESTED = "requested"
+    PARTIALLY_RETURNED = "partially_returned"
+    RETURNED = "returned"
+
+
+@frozen
+class FailureReason:
+    """Why the order failed: ``code`` for programs, ``message`` for people."""
+
+    code: str
+    message: str
+    provider_code: str | None = None
+    """The payment provider's own code, if it gave one."""
+
+
+@frozen
+class Order:
+    """One order: header, lines, payment, reservation, saga position and history.
+
+    ``version`` counts the saves; a save is accepted only on the version that was read.
+    """
+
+    id: UUID
+    scope: Scope
+    idempotency_key: str = field(repr=False)
+    fingerprint: str = field(repr=False)
+    customer_id: UUID | None = field(repr=False)
+    channel: str
+    platform: str | None
+    lines: tuple[LineItem, ...] = field(repr=False)
+    adjustments: tuple[Adjustment, ...] = field(repr=False)
+    shipping_address: ShippingAddress | None = field(repr=False)
+    metadata: Mapping[str, str] = field(repr=False)
+    total: Money
+    payment: Payment = field(repr=False)
+    saga: SagaPosition = field(repr=False)
+    created_at: datetime
+    updated_at: datetime
+    status: OrderStatus = OrderStatus.PENDING_PAYMENT
+    reservation: ReservationState = ReservationState.NONE
+    failure: FailureReason | None = None
+    history: tuple[HistoryEntry, ...] = field(default=(), repr=False)
+    version: int = 1
+
+    @classmethod
+    def place(  # noqa: PLR0913 - an order is made in one go or not at all
+        cls,
+        *,
+        order_id: UUID,
+        scope: Scope,
+        idempotency_key: str,
+        fingerprint: str,
+        currency: str,
+        lines: Sequence[LineItem],
+        provider: str,
+        payment_reference: str,
+        saga: SagaPosition,
+        at: datetime,
+        actor: str = SYSTEM,
+        adjustments: Sequence[Adjustment] = (),
+        customer_id: UUID | None = None,
+        channel: str = "",
+        platform: str | None = None,
+        shipping_address: ShippingAddress | None = None,
+        metadata: Mapping[str, str] | None = None,
+    ) -> Order:
+        """Make the order as it is first stored: accepted, nothing reserved, nothing held."""
+        amount = order_total(lines, adjustments, currency)
+        placed = cls(
+            id=order_id,
+            scope=scope,
+            idempotency_key=idempotency_key,
+            fingerprint=fingerprint,
+            customer_id=customer_id,
+            channel=channel,
+            platform=platform,
+            lines=tuple(lines),
+            adjustments=tuple(adjustments),
+            shipping_address=shipping_address,
+            metadata=dict(metadata or {}),
+            total=amount,
+            payment=Payment(
+                provider=provider,
+                reference=payment_reference,
+                status=PaymentStatus.PENDING,
+                captured=Money.zero(currency),
+                refunded=Money.zero(currency),
+            ),
+            saga=saga,
+            created_at=at,
+            updated_at=at,
+        )
+        facts: dict[str, Fact] = {
+            "total": amount.amount,
+            "currency": currency,
+            "lines": len(placed.lines),
+        }
+        entry = HistoryEntry(
+            1, Change.ORDER_PLACED, at, actor, None, OrderStatus.PENDING_PAYMENT, facts
+        )
+        return evolve(placed, history=(entry,))
+
+    @property
+    def currency(self) -> str:
+        """ISO 4217 code of every amount of this order."""
+        return self.total.currency
+
+    @property
+    def fulfillment_status(self) -> FulfillmentStatus:
+        """How much of the goods has left."""
+        return _FULFILLMENT.get(self.status, FulfillmentStatus.UNFULFILLED)
+
+    @property
+    def return_status(self) -> ReturnStatus:
+        """How much of the goods has come back."""
+        return _RETURN.get(self.status, ReturnStatus.NONE)
+
+    @property
+    def is_settled(self) -> bool:
+        """Nothing will happen until somebody outside acts: a customer, a provider, a person."""
+        return (
+            self.saga.phase.is_over
+            or self.saga.wait is not None
+            or self.saga.attention is not None
+        )
+
+    @property
+    def payment_is_free_again(self) -> bool:
+        """The payment reference may back another order."""
+        return self.status.is_dead
+
+    def events(self, after: int = 0) -> tuple[OrderEvent, ...]:
+        """Events for the history entries numbered above *after*, in order."""
+        return tuple(OrderEvent.of(self.scope, self.id, entry) for entry in self.history[after:])
+
+    # -- stock ---------------------------------------------------------------------------
+
+    def record_reservation(self, *, at: datetime) -> Order:
+        """Record that the inventory holds every line."""
+        if self.reservation is ReservationState.HELD:
+            return self
+        return evolve(self, reservation=ReservationState.HELD)._with(
+            Change.INVENTORY_RESERVED, at=at
+        )
+
+    def record_shortage(self, missing: Mapping[str, int], *, at: datetime) -> Order:
+        """Record that the inventory refused; *missing* is how many pieces lack, per sku."""
+        if self.reservation is ReservationState.REFUSED:
+            return self
+        return evolve(self, reservation=ReservationState.REFUSED)._with(
+            Change.INVENTORY_REFUSED, at=at, facts=dict(missing)
+        )
+
+    def record_release(self, *, at: datetime) -> Order:
+        """Record that whatever was reserved is available again."""
+        if self.reservation is not ReservationState.HELD:
+            return self
+        return evolve(self, reservation=ReservationState.RELEASED)._with(
+            Change.INVENTORY_RELEASED, at=at
+        )
+
+    # -- payment -------------------------------------------------------------------------
+
+    def authorize_payment(
+        self, held: Authorization, *, at: datetime, captured: Money | None = None
+    ) -> Order:
+        """Record that the provider holds (or, with *captured*, already took) the money.
+
+        Recording the same authorization again returns ``self``: the saga may replay this
+        step after a crash between our commit and its checkpoint.
+
+        Raises:
+            AmountMismatch: *held* is not exactly the order's total; release it.
+            IllegalTransition: the order no longer awaits payment.
+        """
+        if held == self.payment.authorization:
+            return self
+        if held.amount != self.total:
+            raise AmountMismatch(self.id, str(self.total), str(held.amount))
+        status = PaymentStatus.CAPTURED if captured else PaymentStatus.AUTHORIZED
+        payment = evolve(
+            self.payment,
+            status=status,
+            authorization=held,
+            captured=captured or self.payment.captured,
+        )
+        facts: dict[str, Fact] = {"amount": held.amount.amount, "currency": self.currency}
+        if captured:
+            facts["captured"] = captured.amount
+        if held.provider_id:
+            facts["provider_id"] = held.provider_id
+        return evolve(self, payment=payment)._moved_to(
+            OrderStatus.PAYMENT_AUTHORIZED, Change.PAYMENT_AUTHORIZED, at=at, facts=facts
+        )
+
+    def need_no_payment(self, *, at: datetime) -> Order:
+        """Record that a total of zero needs no authorization.
+
+        Raises:
+            IllegalTransition: the order no longer awaits payment.
+        """
+        if self.payment.status is PaymentStatus.NOT_REQUIRED:
+            return self
+        payment = evolve(self.payment, status=PaymentStatus.NOT_REQUIRED)
+        return evolve(self, payment=payment)._moved_to(
+            OrderStatus.PAYMENT_AUTHORIZED,
+            Change.PAYMENT_AUTHORIZED,
+            at=at,
+            facts={"amount": self.total.amount, "currency": self.currency, "required": False},
+        )
+
+    def await_customer(self, *, next_action: str | None, at: datetime) -> Order:
+        """Record that the customer must act before the provider authorizes."""
+        if self.payment.status is PaymentStatus.ACTION_REQUIRED:
+            return self
+        payment = evolve(self.payment, status=PaymentStatus.ACTION_REQUIRED)
+        facts: dict[str, Fact] = {"next_action": next_action} if next_action else {}
+        return evolve(self, payment=payment)._with(
+            Change.CUSTOMER_ACTION_REQUIRED, at=at, facts=facts
+        )
+
+    def await_provider(self, *, at: datetime) -> Order:
+        """Record that the provider has not decided yet. Only the first time is a fact."""
+        if any(entry.change is Change.PAYMENT_PENDING for entry in self.history):
+            return self
+        payment = evolve(self.payment, status=PaymentStatus.PENDING)
+        return evolve(self, payment=payment)._with(Change.PAYMENT_PENDING, at=at)
+
+    def record_refusal(self, reason: FailureReason, *, at: datetime) -> Order:
+        """Record that there will be no authorization, and why."""
+        if any(entry.change is Change.PAYMENT_REFUSED for entry in self.history):
+            return self
+        payment = evolve(self.payment, status=PaymentStatus.DECLINED)
+        facts: dict[str, Fact] = {"code": reason.code}
+        if reason.provider_code:
+            facts["provider_code"] = reason.provider_code
+        return evolve(self, payment=payment)._with(Change.PAYMENT_REFUSED, at=at, facts=facts)
+
+    def record_payment_released(self, *, refunded: Money | None, at: datetime) -> Order:
+        """Record that nothing is held any more: voided, or refunded if it was captured."""
+        if any(entry.change is Change.PAYMENT_RELEASED for entry in self.history):
+            return self
+        zero = Money.zero(self.currency)
+        payment = evolve(
+            self.payment,
+            status=PaymentStatus.REFUNDED if refunded else PaymentStatus.VOIDED,
+            authorization=None,
+            captured=refunded or zero,
+            refunded=refunded or zero,
+        )
+        facts: dict[str, Fact] = {"refunded": refunded.amount} if refunded else {"voided": True}
+        return evolve(self, payment=payment)._with(Change.PAYMENT_RELEASED, at=at, facts=facts)
+
+    # -- ends ----------------------------------------------------------------------------
+
+    def confirm(self, *, at: datetime) -> Order:
+        """Promise the goods to the customer: stock is held and payment is authorized.
+
+        Raises:
+            IllegalTransition: the payment is not authorized.
+        """
+        if self.status is OrderStatus.CONFIRMED:
+            return self
+        return self._moved_to(OrderStatus.CONFIRMED, Change.ORDER_CONFIRMED, at=at)
+
+    def fail(self, *, at: datetime) -> Order:
+        """End the order after its compensation is complete; ``failure`` says why.
+
+        Raises:
+            IllegalTransition: the order was confirmed already.
+        """
+        if self.status is OrderStatus.FAILED:
+            return self
+        facts: dict[str, Fact] = {"code": self.failure.code} if self.failure else {}
+        return self._moved_to(OrderStatus.FAILED, Change.ORDER_FAILED, at=at, facts=facts)
+
+    # -- people --------------------------------------------------------------------------
+
+    def call_for_attention(self, attention: Attention) -> Order:
+        """Flag the order for a person; the same flag again changes nothing."""
+        if self.saga.attention is not None and self.saga.attention.code == attention.code:
+            return self
+        return evolve(self, saga=evolve(self.saga, attention=attention))._with(
+            Change.ATTENTION_NEEDED,
+            at=attention.since,
+            facts={"code": attention.code, "message": attention.message},
+        )
+
+    def resolve_attention(self, *, reason: str, actor: str, at: datetime) -> Order:
+        """Take the flag down and let the saga go on at once."""
+        saga = evolve(self.saga, attention=None, due_at=at)
+        return evolve(self, saga=saga)._with(
+            Change.ATTENTION_RESOLVED, at=at, actor=actor, facts={"reason": reason}
+        )
+
+    # ------------------------------------------------------------------------------------
+
+    def _moved_to(
+        self,
+        status: OrderStatus,
+        change: Change,
+        *,
+        at: datetime,
+        facts: Mapping[str, Fact] | None = None,
+    ) -> Order:
+        if status not in TRANSITIONS[self.status]:
+            raise IllegalTransition(self.id, self.status, status)
+        return self._with(change, at=at, status=status, facts=facts)
+
+    def _with(
+        self,
+        change: Change,
+        *,
+        at: datetime,
+        status: OrderStatus | None = None,
+        actor: str = SYSTEM,
+        facts: Mapping[str, Fact] | None = None,
+    ) -> Order:
+        after = status or self.status
+        entry = HistoryEntry(
+            sequence=len(self.history) + 1,
+            change=change,
+            at=at,
+            actor=actor,
+            status_before=self.status,
+            status_after=after,
+            facts=dict(facts or {}),
+        )
+        return evolve(self, status=after, history=(*self.history, entry), updated_at=at)
+
+
+_FULFILLMENT = {
+    OrderStatus.PARTIALLY_FULFILLED: FulfillmentStatus.PARTIALLY_FULFILLED,
+    OrderStatus.FULFILLED: FulfillmentStatus.FULFILLED,
+    OrderStatus.DELIVERED: FulfillmentStatus.DELIVERED,
+    OrderStatus.COMPLETED: FulfillmentStatus.DELIVERED,
+    OrderStatus.RETURN_REQUESTED: FulfillmentStatus.DELIVERED,
+    OrderStatus.PARTIALLY_RETURNED: FulfillmentStatus.DELIVERED,
+    OrderStatus.RETURNED: FulfillmentStatus.DELIVERED,
+    OrderStatus.PARTIALLY_REFUNDED: FulfillmentStatus.DELIVERED,
+    OrderStatus.REFUNDED: FulfillmentStatus.DELIVERED,
+}
+
+_RETURN = {
+    OrderStatus.RETURN_REQUESTED: ReturnStatus.REQUESTED,
+    OrderStatus.PARTIALLY_RETURNED: ReturnStatus.PARTIALLY_RETURNED,
+    OrderStatus.RETURNED: ReturnStatus.RETURNED,
+}

@@ -1,0 +1,134 @@
+"""Where an order's saga stands: the part of the order document that workers move.
+
+Attempts fold into the journal (count, first, last, last error), so that a document stays
+small however long a provider is down.
+"""
+
+from __future__ import annotations
+
+from enum import StrEnum
+from typing import TYPE_CHECKING
+
+from attrs import evolve, frozen
+
+if TYPE_CHECKING:
+    from datetime import datetime
+
+
+class SagaPhase(StrEnum):
+    """Which way the saga moves."""
+
+    RUNNING = "running"
+    COMPENSATING = "compensating"
+    COMPLETED = "completed"
+    COMPENSATED = "compensated"
+
+    @property
+    def is_over(self) -> bool:
+        """Every effect is done, or every effect is undone."""
+        return self in {SagaPhase.COMPLETED, SagaPhase.COMPENSATED}
+
+
+class SagaState(StrEnum):
+    """What an operator filters by; derived from the position."""
+
+    RUNNING = "running"
+    WAITING = "waiting"
+    STUCK = "stuck"
+    FINISHED = "finished"
+
+
+@frozen
+class Attention:
+    """Why a person should look at the order."""
+
+    code: str
+    message: str
+    since: datetime
+
+
+@frozen
+class Wait:
+    """Waiting for somebody else, until *deadline*."""
+
+    reason: str
+    deadline: datetime
+
+
+@frozen
+class StepJournal:
+    """All attempts at one step in one direction, folded together."""
+
+    step: str
+    action: str
+    """``run`` or ``undo``."""
+    attempts: int
+    first_at: datetime
+    last_at: datetime
+    outcome: str
+    """``done``, ``refused``, ``waiting``, ``retrying`` or ``stuck``."""
+    error: str | None = None
+    """Code and reason of the last technical trouble, if there was any."""
+
+
+@frozen
+class SagaPosition:
+    """A saga's place in its table of steps.
+
+    ``due_at`` says when a worker should move it next; ``None`` means that nothing will
+    happen by itself: the saga is over, or parked for a person (then ``attention`` is set).
+    ``generation`` is part of the key of the present step's external call.
+    """
+
+    name: str
+    version: int
+    phase: SagaPhase
+    step: str | None
+    due_at: datetime | None
+    generation: int = 1
+    generation_since: datetime | None = None
+    """When this generation's key was first used, for providers that forget keys."""
+    wait: Wait | None = None
+    attention: Attention | None = None
+    journal: tuple[StepJournal, ...] = ()
+
+    @property
+    def definition(self) -> str:
+        """Name and version, as workers claim by: ``place_order/1``."""
+        return f"{self.name}/{self.version}"
+
+    @property
+    def state(self) -> SagaState:
+        """What an operator filters by."""
+        if self.attention is not None:
+            return SagaState.STUCK
+        if self.phase.is_over:
+            return SagaState.FINISHED
+        return SagaState.WAITING if self.wait is not None else SagaState.RUNNING
+
+    @property
+    def is_parked(self) -> bool:
+        """A person must act before anything moves."""
+        return self.due_at is None and not self.phase.is_over
+
+    def attempts_at(self, step: str, action: str) -> int:
+        """How often *action* of *step* was attempted since its journal began."""
+        return next((j.attempts for j in self.journal if (j.step, j.action) == (step, action)), 0)
+
+    def noting(
+        self, step: str, action: str, outcome: str, *, at: datetime, error: str | None = None
+    ) -> SagaPosition:
+        """Fold one more attempt into the journal."""
+        for index, entry in enumerate(self.journal):
+            if (entry.step, entry.action) == (step, action):
+                folded = evolve(
+                    entry,
+                    attempts=entry.attempts + 1,
+                    last_at=at,
+                    outcome=outcome,
+                    error=error or entry.error,
+                )
+                journal = (*self.journal[:index], folded, *self.journal[index + 1 :])
+                return evolve(self, journal=journal)
+        entry = StepJournal(step, action, 1, at, at, outcome, error)
+        return evolve(self, journal=(*self.journal, entry))

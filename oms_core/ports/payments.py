@@ -1,0 +1,205 @@
+"""The payments port: what the core asks of every payment provider."""
+
+from __future__ import annotations
+
+from enum import StrEnum
+from typing import TYPE_CHECKING, Protocol
+
+from attrs import field, frozen
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping, Sequence
+    from datetime import datetime
+    from uuid import UUID
+
+    from oms_core.domain.money import Money
+    from oms_core.domain.payment import PaymentState
+
+
+@frozen
+class Capabilities:
+    """What a provider can do, so that the core need not know which one it is."""
+
+    can_lookup: bool = True
+    """``False``: only verified notifications tell the state (Adyen)."""
+    asynchronous_modifications: bool = False
+    """Capture, cancel and refund answer PENDING first."""
+    partial_capture: bool = True
+    can_reauthorize: bool = False
+    key_ttl_s: float = 86_400.0
+    """How long the provider remembers an idempotency key, in seconds."""
+
+
+@frozen
+class PaymentRef:
+    """Which payment: the tenant and the reference the client gave."""
+
+    tenant_id: UUID
+    reference: str
+
+
+@frozen
+class Authorize:
+    """Hold exactly *amount* for *order_id*."""
+
+    ref: PaymentRef
+    amount: Money
+    order_id: UUID
+    key: str
+
+
+@frozen
+class Capture:
+    """Take *amount* of what is held; ``final`` releases the rest."""
+
+    ref: PaymentRef
+    amount: Money
+    operation_id: str
+    key: str
+    final: bool = True
+
+
+@frozen
+class Cancel:
+    """Void what is held for *order_id*, or make a later authorize impossible."""
+
+    ref: PaymentRef
+    order_id: UUID
+    operation_id: str
+    key: str
+
+
+@frozen
+class Refund:
+    """Give *amount* of what was captured back."""
+
+    ref: PaymentRef
+    amount: Money
+    refund_id: str
+    key: str
+
+
+@frozen
+class PaymentSnapshot:
+    """What the provider says of a payment now. Provider truth wins over ours."""
+
+    state: PaymentState
+    authorized: Money
+    """What is or was held in all; zero while nothing was."""
+    captured: Money
+    refunded: Money
+    order_id: UUID | None = None
+    """The order the provider holds the money for, if it says so."""
+    expires_at: datetime | None = None
+    provider_id: str | None = None
+    """The provider's own id of the authorization."""
+    reason: str | None = None
+    """The provider's code of a decline."""
+    next_action: str | None = None
+    """What the customer must do, e.g. a URL; only in REQUIRES_ACTION."""
+    raw_status: str = ""
+
+
+class OperationStatus(StrEnum):
+    """How a capture, cancel or refund ended."""
+
+    DONE = "done"
+    PENDING = "pending"
+    """Accepted; a notification or ``find_operation`` tells the end."""
+    REJECTED = "rejected"
+
+
+@frozen
+class OperationResult:
+    """How an operation ended, and the provider's id for it."""
+
+    status: OperationStatus
+    operation_ref: str | None = None
+    reason: str | None = None
+
+
+@frozen
+class ProviderEvent:
+    """One verified item of a notification. A hint: the payment is looked up before acting."""
+
+    event_id: str
+    """Unique per provider: the same event again has no second effect."""
+    ref: PaymentRef
+    kind: str
+    occurred_at: datetime | None = None
+    facts: Mapping[str, str] = field(factory=dict)
+
+
+class PaymentProvider(Protocol):
+    """Holds, takes and gives back money.
+
+    Promises every adapter keeps (``oms_core.testing.PaymentContract`` runs them all):
+
+    * The same key with the same command has one effect and answers alike, however often
+      and from however many threads it is sent.
+    * Business outcomes (declined, action required) are values. Exceptions are technical
+      trouble (``PaymentTrouble``); nothing else ever escapes. An error the adapter does not
+      recognise counts as ``OutcomeUnknown``.
+    * A state the adapter does not know is PENDING, never a crash.
+    * An amount the provider cannot represent exactly is ``InvalidRequest`` before any call.
+    """
+
+    @property
+    def capabilities(self) -> Capabilities:
+        """What this provider can do; constant."""
+        ...
+
+    def lookup(self, ref: PaymentRef) -> PaymentSnapshot:
+        """Ask for the payment's state. Has no effect.
+
+        Raises:
+            PaymentNotFound: the provider does not know the reference.
+        """
+        ...
+
+    def authorize(self, command: Authorize) -> PaymentSnapshot:
+        """Hold the amount if the payment is CONFIRMABLE; otherwise only tell its state.
+
+        Looks the payment up first, so a repeat after a lost answer finds the hold. The
+        caller compares amount and currency: what is held may differ from what was asked.
+        """
+        ...
+
+    def capture(self, command: Capture) -> OperationResult:
+        """Take money that is held. Captured already under this operation is DONE.
+
+        Raises:
+            InvalidState: nothing is held (voided, expired, declined, captured in full).
+        """
+        ...
+
+    def cancel(self, command: Cancel) -> OperationResult:
+        """Void the hold, or forbid it for ever if there is none yet. Void already is DONE.
+
+        Raises:
+            InvalidState: money was captured: refund it instead.
+        """
+        ...
+
+    def refund(self, command: Refund) -> OperationResult:
+        """Give captured money back. The same refund id again is the same refund.
+
+        Raises:
+            InvalidState: more than was captured and not yet refunded.
+        """
+        ...
+
+    def find_operation(self, ref: PaymentRef, operation_id: str) -> OperationResult | None:
+        """Tell how an operation ended after its answer was lost; ``None``: it has no effect.
+
+        For a refund, *operation_id* is its refund id.
+        """
+        ...
+
+    def parse_webhook(self, headers: Mapping[str, str], body: bytes) -> Sequence[ProviderEvent]:
+        """Verify a notification on its raw bytes and return its items.
+
+        Raises:
+            WebhookRejected: forged, replayed, stale or malformed; store nothing.
+        """
+        ...
