@@ -43,6 +43,7 @@ from typing import TYPE_CHECKING, ClassVar
 from attrs import define, field, frozen
 
 if TYPE_CHECKING:
+    from collections.abc import Iterable
     from uuid import UUID
 
 
@@ -58,6 +59,14 @@ class Mistake:
 
     def __str__(self) -> str:
         return f"{self.pointer or 'request'}: {self.message}"
+
+
+def _all_mistakes(mistakes: Iterable[Mistake]) -> tuple[Mistake, ...]:
+    return tuple(mistakes)
+
+
+def _all_sentences(sentences: Iterable[str]) -> tuple[str, ...]:
+    return tuple(sentences)
 
 
 @define(slots=False, eq=False)
@@ -81,7 +90,7 @@ class InvalidInput(OmsError):
     """The data breaks one or more rules; nothing was changed."""
 
     code: ClassVar[str] = "invalid_input"
-    mistakes: tuple[Mistake, ...] = field(converter=tuple)
+    mistakes: tuple[Mistake, ...] = field(converter=_all_mistakes)
 
     @property
     def sentence(self) -> str:
@@ -404,7 +413,7 @@ class ConfigurationError(OmsError):
     """The process must not start; lists every mistake found."""
 
     code: ClassVar[str] = "configuration_error"
-    mistakes: tuple[str, ...] = field(converter=tuple)
+    mistakes: tuple[str, ...] = field(converter=_all_sentences)
 
     @property
     def sentence(self) -> str:

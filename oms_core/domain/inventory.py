@@ -89,11 +89,15 @@ class Shortage:
     available: int
 
 
+def _all_shortages(shortages: Iterable[Shortage]) -> tuple[Shortage, ...]:
+    return tuple(shortages)
+
+
 @frozen
 class OutOfStock:
     """Nothing was reserved, because of *shortages* (never empty)."""
 
-    shortages: tuple[Shortage, ...] = field(converter=tuple)
+    shortages: tuple[Shortage, ...] = field(converter=_all_shortages)
 
 
 @frozen

@@ -1,0 +1,30 @@
+"""Exams that an embedder's own adapters sit, and what their tests need for it.
+
+Needs no test framework: the suites are plain classes that pytest collects once they are
+inherited.
+"""
+
+from oms_core.testing.clock import NOON, SimulatedClock
+from oms_core.testing.orders import (
+    AWKWARD_STRINGS,
+    a_saga_position,
+    a_scope,
+    a_very_full_order,
+    an_order,
+    due,
+    finished,
+    with_status,
+)
+
+__all__ = [
+    "AWKWARD_STRINGS",
+    "NOON",
+    "SimulatedClock",
+    "a_saga_position",
+    "a_scope",
+    "a_very_full_order",
+    "an_order",
+    "due",
+    "finished",
+    "with_status",
+]
