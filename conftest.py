@@ -19,7 +19,9 @@ from sybil.parsers.markdown.lexers import RawFencedCodeBlockLexer
 from sybil.parsers.myst import CodeBlockParser, PythonCodeBlockParser, SkipParser
 
 CHECKED: Final = frozenset({"bash", "json", "python", "toml"})
-TO_LOOK_AT: Final = frozenset({"console", "http", "mermaid", "text", "{toctree}"})
+TO_LOOK_AT: Final = frozenset(
+    {"console", "http", "text", "{eval-rst}", "{include}", "{note}", "{toctree}", "{warning}"}
+)
 
 
 def read_shell_commands(example: Example) -> None:

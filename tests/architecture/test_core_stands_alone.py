@@ -56,7 +56,9 @@ def modules_that_come_with(statement: str) -> set[str]:
 
     Those of the standard library are left out, but for the forbidden ones.
     """
-    script = f"import sys; before = set(sys.modules); {statement}; print(*set(sys.modules) - before)"
+    script = (
+        f"import sys; before = set(sys.modules); {statement}; print(*set(sys.modules) - before)"
+    )
     loaded = subprocess.run(
         [sys.executable, "-c", script], capture_output=True, text=True, check=True
     ).stdout.split()

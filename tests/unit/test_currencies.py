@@ -7,9 +7,7 @@ from oms_core.errors import InvalidInput
 
 def test_the_table_is_the_standards_table_without_codes_that_have_no_minor_unit() -> None:
     standard = {
-        currency.code: currency.exponent
-        for currency in Currency
-        if currency.exponent is not None
+        currency.code: currency.exponent for currency in Currency if currency.exponent is not None
     }
 
     assert standard
@@ -41,7 +39,7 @@ def test_a_code_in_small_letters_is_refused_with_the_remedy() -> None:
 
 
 @pytest.mark.parametrize(
-    "code", ["", "US", "USDX", " USD", "USD\n", "$$$", "UЅD", "840", "\ud800", "x" * 10_000]
+    "code", ["", "US", "USDX", " USD", "USD\n", "$$$", "U\u0405D", "840", "\ud800", "x" * 10_000]
 )
 def test_what_cannot_be_a_code_is_refused_without_repeating_it(code: str) -> None:
     with pytest.raises(InvalidInput) as refusal:
