@@ -9,6 +9,5 @@ It lies beneath the adapters that keep their tables in the file, and knows none 
 
 from oms_adapters.sqlite.database import SqliteDatabase
 from oms_adapters.sqlite.schema import Migration, Schema
-from oms_adapters.sqlite.times import from_microseconds, to_microseconds
 
-__all__ = ["Migration", "Schema", "SqliteDatabase", "from_microseconds", "to_microseconds"]
+__all__ = ["Migration", "Schema", "SqliteDatabase"]

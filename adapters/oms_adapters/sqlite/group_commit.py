@@ -136,10 +136,11 @@ class GroupCommit:
         batch, self._batch = self._batch, []
         with self._mutex:
             self._leader = successor = self._queue[0] if self._queue else None
-        for operation in batch:
-            operation.wake()
+        # The successor first: its transaction begins while the others are still waking up.
         if successor is not None:
             successor.wake()
+        for operation in batch:
+            operation.wake()
 
     def _withdraw(self, operation: Operation[object]) -> None:
         """Take *operation* out after its caller was interrupted, wherever it stands."""
