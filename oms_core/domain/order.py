@@ -49,6 +49,8 @@ class ReservationState(StrEnum):
     """What the order knows of its stock."""
 
     NONE = "none"
+    EARMARKED = "earmarked"
+    """Held for a limited time (SOFT allocation); made firm when the order is confirmed."""
     HELD = "held"
     REFUSED = "refused"
     RELEASED = "released"
@@ -112,7 +114,7 @@ class Order:
     version: int = 1
 
     @classmethod
-    def place(  # noqa: PLR0913 - an order is made in one go or not at all
+    def place(
         cls,
         *,
         order_id: UUID,
@@ -188,9 +190,7 @@ class Order:
     def is_settled(self) -> bool:
         """Nothing will happen until somebody outside acts: a customer, a provider, a person."""
         return (
-            self.saga.phase.is_over
-            or self.saga.wait is not None
-            or self.saga.attention is not None
+            self.saga.phase.is_over or self.saga.wait is not None or self.saga.attention is not None
         )
 
     @property
@@ -204,13 +204,18 @@ class Order:
 
     # -- stock ---------------------------------------------------------------------------
 
-    def record_reservation(self, *, at: datetime) -> Order:
-        """Record that the inventory holds every line."""
-        if self.reservation is ReservationState.HELD:
+    def record_reservation(self, *, at: datetime, soft: bool = False) -> Order:
+        """Record that the inventory holds every line; *soft*: for a limited time.
+
+        An earmark that is made firm is the same reservation, so no second fact.
+        """
+        held = ReservationState.EARMARKED if soft else ReservationState.HELD
+        if self.reservation is held:
             return self
-        return evolve(self, reservation=ReservationState.HELD)._with(
-            Change.INVENTORY_RESERVED, at=at
-        )
+        firmer = evolve(self, reservation=held)
+        if self.reservation is ReservationState.EARMARKED:
+            return firmer
+        return firmer._with(Change.INVENTORY_RESERVED, at=at)
 
     def record_shortage(self, missing: Mapping[str, int], *, at: datetime) -> Order:
         """Record that the inventory refused; *missing* is how many pieces lack, per sku."""
@@ -222,7 +227,7 @@ class Order:
 
     def record_release(self, *, at: datetime) -> Order:
         """Record that whatever was reserved is available again."""
-        if self.reservation is not ReservationState.HELD:
+        if self.reservation not in {ReservationState.HELD, ReservationState.EARMARKED}:
             return self
         return evolve(self, reservation=ReservationState.RELEASED)._with(
             Change.INVENTORY_RELEASED, at=at
@@ -305,7 +310,7 @@ class Order:
             facts["provider_code"] = reason.provider_code
         return evolve(self, payment=payment)._with(Change.PAYMENT_REFUSED, at=at, facts=facts)
 
-    def record_payment_released(self, *, refunded: Money | None, at: datetime) -> Order:
+    def record_payment_released(self, refunded: Money | None = None, *, at: datetime) -> Order:
         """Record that nothing is held any more: voided, or refunded if it was captured."""
         if any(entry.change is Change.PAYMENT_RELEASED for entry in self.history):
             return self
@@ -356,8 +361,8 @@ class Order:
         )
 
     def resolve_attention(self, *, reason: str, actor: str, at: datetime) -> Order:
-        """Take the flag down and let the saga go on at once."""
-        saga = evolve(self.saga, attention=None, due_at=at)
+        """Take the flag down and let the saga go on at once, with a new retry budget."""
+        saga = evolve(self.saga.forgiven(), attention=None, due_at=at)
         return evolve(self, saga=saga)._with(
             Change.ATTENTION_RESOLVED, at=at, actor=actor, facts={"reason": reason}
         )

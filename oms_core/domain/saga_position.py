@@ -66,7 +66,11 @@ class StepJournal:
     first_at: datetime
     last_at: datetime
     outcome: str
-    """``done``, ``refused``, ``waiting``, ``retrying`` or ``stuck``."""
+    """``done``, ``refused``, ``waiting``, ``retrying``, ``new_generation`` or ``stuck``."""
+    troubles: int = 0
+    """Technical troubles in a row: what retry budgets count."""
+    generations: int = 1
+    """How many keys this step has used, one after the other."""
     error: str | None = None
     """Code and reason of the last technical trouble, if there was any."""
 
@@ -111,24 +115,41 @@ class SagaPosition:
         """A person must act before anything moves."""
         return self.due_at is None and not self.phase.is_over
 
-    def attempts_at(self, step: str, action: str) -> int:
-        """How often *action* of *step* was attempted since its journal began."""
-        return next((j.attempts for j in self.journal if (j.step, j.action) == (step, action)), 0)
+    def journal_of(self, step: str, action: str) -> StepJournal | None:
+        """Return what is known of *action* of *step*; ``None`` before its first attempt ended."""
+        return next((j for j in self.journal if (j.step, j.action) == (step, action)), None)
+
+    def troubles_at(self, step: str, action: str) -> int:
+        """How often *action* of *step* met technical trouble in a row."""
+        entry = self.journal_of(step, action)
+        return 0 if entry is None else entry.troubles
+
+    def forgiven(self) -> SagaPosition:
+        """Give the present step its whole retry budget again."""
+        journal = tuple(evolve(j, troubles=0) if j.step == self.step else j for j in self.journal)
+        return evolve(self, journal=journal)
 
     def noting(
         self, step: str, action: str, outcome: str, *, at: datetime, error: str | None = None
     ) -> SagaPosition:
         """Fold one more attempt into the journal."""
-        for index, entry in enumerate(self.journal):
-            if (entry.step, entry.action) == (step, action):
-                folded = evolve(
-                    entry,
-                    attempts=entry.attempts + 1,
-                    last_at=at,
-                    outcome=outcome,
-                    error=error or entry.error,
-                )
-                journal = (*self.journal[:index], folded, *self.journal[index + 1 :])
-                return evolve(self, journal=journal)
-        entry = StepJournal(step, action, 1, at, at, outcome, error)
-        return evolve(self, journal=(*self.journal, entry))
+        known = self.journal_of(step, action)
+        entry = known or StepJournal(step, action, 0, at, at, outcome)
+        troubles = entry.troubles
+        if outcome in {"retrying", "stuck"}:
+            troubles += 1
+        elif outcome != "new_generation":
+            troubles = 0
+        folded = evolve(
+            entry,
+            attempts=entry.attempts + 1,
+            last_at=at,
+            outcome=outcome,
+            troubles=troubles,
+            generations=entry.generations + (outcome == "new_generation"),
+            error=error or entry.error,
+        )
+        if known is None:
+            return evolve(self, journal=(*self.journal, folded))
+        journal = tuple(folded if entry is known else entry for entry in self.journal)
+        return evolve(self, journal=journal)

@@ -82,9 +82,7 @@ def _make_converter() -> Converter:
     converter.register_unstructure_hook(
         Scope, lambda value: [str(value.tenant_id), str(value.org_id)]
     )
-    converter.register_structure_hook(
-        Scope, lambda value, _: Scope(UUID(value[0]), UUID(value[1]))
-    )
+    converter.register_structure_hook(Scope, lambda value, _: Scope(UUID(value[0]), UUID(value[1])))
     converter.register_structure_hook_func(_is_mapping, lambda value, _: value)
     converter.register_unstructure_hook_func(_is_mapping, dict)
     names: dict[str, Any] = {"datetime": datetime, "UUID": UUID, "Mapping": Mapping}

@@ -118,7 +118,9 @@ class OrderStorage(Protocol):
     still have happened: repeat it, or read.
     """
 
-    def add(self, order: Order, *, holder: str | None = None, lease_s: float = 0.0) -> Added | AlreadyThere:
+    def add(
+        self, order: Order, *, holder: str | None = None, lease_s: float = 0.0
+    ) -> Added | AlreadyThere:
         """Store a new order; with *holder*, claimed for it from the start.
 
         Raises:
@@ -176,9 +178,7 @@ class OrderStorage(Protocol):
         """
         ...
 
-    def claim(
-        self, scope: Scope, order_id: UUID, holder: str, *, lease_s: float
-    ) -> Claim | None:
+    def claim(self, scope: Scope, order_id: UUID, holder: str, *, lease_s: float) -> Claim | None:
         """Claim one order, due or not; ``None`` if it is leased.
 
         Raises:

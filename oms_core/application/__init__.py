@@ -1,0 +1,1 @@
+"""Use cases, the saga table and its runner."""

@@ -1,0 +1,382 @@
+"""The order management system as one object: what embedding programs and servers use."""
+
+from __future__ import annotations
+
+import threading
+import time
+from contextlib import contextmanager
+from typing import TYPE_CHECKING, Final
+
+from attrs import evolve, field, frozen
+
+from oms_core.application.outbox_relay import OutboxRelay
+from oms_core.application.payment_directory import PaymentDirectory
+from oms_core.application.place_order import Placed, PlaceOrder, place_order
+from oms_core.application.place_order_saga import PlaceOrderSettings, place_order_saga
+from oms_core.application.saga_runner import RunnerSettings, SagaRunner
+from oms_core.application.worker import Worker, WorkerSettings
+from oms_core.domain.order import SYSTEM
+from oms_core.domain.saga_position import SagaState
+from oms_core.errors import InvalidInput, Mistake, NothingToSteer, StaleVersion
+from oms_core.ports.clock import SystemClock, system_randomness
+from oms_core.ports.storage import OrderPage, OrderQuery
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
+    from datetime import datetime
+    from types import TracebackType
+    from typing import Self
+    from uuid import UUID
+
+    from oms_core.application.adjust_stock import AdjustStock
+    from oms_core.domain.events import HistoryEntry
+    from oms_core.domain.inventory import StockLevel
+    from oms_core.domain.order import Order
+    from oms_core.domain.scope import Scope
+    from oms_core.ports.clock import Clock, Randomness
+    from oms_core.ports.inventory import Inventory, StockPage
+    from oms_core.ports.payments import PaymentProvider
+    from oms_core.ports.publisher import EventPublisher
+    from oms_core.ports.storage import OrderStorage
+
+LIST_LIMIT_MAX: Final = 100
+STALE_RETRIES_MAX: Final = 20
+_WAIT_POLL_S: Final = 0.05
+
+
+@frozen
+class Settings:
+    """All times, limits and models of the core; the defaults suit one machine."""
+
+    saga: PlaceOrderSettings = field(factory=PlaceOrderSettings)
+    runner: RunnerSettings = field(factory=RunnerSettings)
+    worker: WorkerSettings = field(factory=WorkerSettings)
+
+
+class OrderManagement:
+    """Accepts orders once and only once, and drives each one to its end.
+
+    Give it adapters, ours or your own. Nothing runs by itself until ``start`` (worker
+    threads) or ``run_until_idle`` (this thread) is called; any number of processes may run
+    against one store. All methods are safe to call from any thread.
+
+    Every method raises ``StoreUnavailable`` when the store cannot answer: nothing was
+    acknowledged, repeat the same call.
+    """
+
+    def __init__(
+        self,
+        *,
+        storage: OrderStorage,
+        inventory: Inventory,
+        payments: PaymentDirectory | Mapping[str, PaymentProvider],
+        publisher: EventPublisher | None = None,
+        clock: Clock | None = None,
+        randomness: Randomness | None = None,
+        settings: Settings | None = None,
+    ) -> None:
+        """Put the parts together; *payments* maps the names that requests use to providers."""
+        self.storage = storage
+        self.inventory = inventory
+        self.payments = (
+            payments if isinstance(payments, PaymentDirectory) else PaymentDirectory(payments)
+        )
+        self.settings = settings or Settings()
+        self._publisher = publisher
+        self._clock = clock or SystemClock()
+        self._saga = place_order_saga(inventory, self.payments, self.settings.saga)
+        self._observers: list[Callable[[Order], None]] = []
+        self._runner = SagaRunner(
+            [self._saga],
+            storage=storage,
+            clock=self._clock,
+            randomness=randomness or system_randomness(),
+            settings=self.settings.runner,
+            on_saved=self._notify,
+        )
+        self._worker: Worker | None = None
+        self._saved = threading.Condition()
+
+    # -- orders --------------------------------------------------------------------------
+
+    def place_order(self, scope: Scope, request: PlaceOrder, *, actor: str = SYSTEM) -> Placed:
+        """Accept an order, once: durably stored when this returns, worked on afterwards.
+
+        The same request under the same idempotency key answers with the same order,
+        whenever and from wherever it comes.
+
+        Raises:
+            IdempotencyKeyReused: the key names a different request; nothing was changed.
+            PaymentReferenceInUse: the reference backs another live order.
+            InvalidInput: the payment provider is not configured for this tenant.
+        """
+        worker = self._worker
+        ready = worker is not None and worker.has_room
+        placed = place_order(
+            request,
+            scope,
+            actor=actor,
+            at=self._clock.now(),
+            saga=self._saga,
+            storage=self.storage,
+            payments=self.payments,
+            holder=worker.holder if worker is not None and ready else None,
+            lease_s=self.settings.runner.lease_s,
+        )
+        if worker is not None:
+            if placed.claim is not None:
+                worker.offer(placed.claim)
+            worker.has_news()
+        return evolve(placed, claim=None)
+
+    def get_order(self, scope: Scope, order_id: UUID) -> Order:
+        """Read one order.
+
+        Raises:
+            OrderNotFound: unknown in this tenant and organization.
+        """
+        return self.storage.get(scope, order_id)
+
+    def timeline(self, scope: Scope, order_id: UUID) -> tuple[HistoryEntry, ...]:
+        """Read everything that happened to an order, oldest first.
+
+        Raises:
+            OrderNotFound: unknown in this tenant and organization.
+        """
+        return self.storage.get(scope, order_id).history
+
+    def list_orders(self, scope: Scope, query: OrderQuery | None = None) -> OrderPage:
+        """List orders, newest first.
+
+        Raises:
+            InvalidInput: limit outside 1-100, a negative offset, offset and cursor
+                together, or a cursor that was not given out here.
+        """
+        query = query or OrderQuery()
+        mistakes = []
+        if not 1 <= query.limit <= LIST_LIMIT_MAX:
+            mistakes.append(Mistake("/limit", f"must be from 1 to {LIST_LIMIT_MAX}"))
+        if query.offset < 0:
+            mistakes.append(Mistake("/offset", "must not be negative"))
+        if query.cursor is not None and query.offset:
+            mistakes.append(Mistake("/offset", "cannot be combined with a cursor"))
+        if mistakes:
+            raise InvalidInput(tuple(mistakes))
+        return self.storage.list_orders(scope, query)
+
+    def wait_for(self, scope: Scope, order_id: UUID, *, timeout_s: float) -> Order:
+        """Wait until the order settles: ended, or somebody outside must act.
+
+        Somebody must drive it meanwhile: workers here or in another process. Returns the
+        order as it is after *timeout_s* seconds if it has not settled by then.
+
+        Raises:
+            OrderNotFound: unknown in this tenant and organization.
+        """
+        ends_at = time.monotonic() + timeout_s
+        while True:
+            order = self.storage.get(scope, order_id)
+            left_s = ends_at - time.monotonic()
+            if order.is_settled or left_s <= 0:
+                return order
+            with self._saved:
+                self._saved.wait(min(left_s, _WAIT_POLL_S))
+
+    def wake(self, scope: Scope, order_id: UUID) -> Order:
+        """Look at a waiting order's payment now instead of at its next poll.
+
+        Harmless at any moment: an order that does not wait is left as it is.
+
+        Raises:
+            OrderNotFound: unknown in this tenant and organization.
+        """
+
+        def due_now(order: Order, at: datetime) -> Order:
+            if order.saga.wait is None or order.saga.due_at is None:
+                return order
+            return evolve(order, saga=evolve(order.saga, due_at=at))
+
+        return self._change(scope, order_id, due_now)
+
+    # -- operators -----------------------------------------------------------------------
+
+    def list_sagas(
+        self, states: Collection[SagaState], *, scope: Scope | None = None, limit: int = 50
+    ) -> Sequence[Order]:
+        """List unfinished orders by the state of their saga; ``scope=None``: all tenants."""
+        return self.storage.list_sagas(states, scope=scope, limit=limit)
+
+    def retry_saga(self, scope: Scope, order_id: UUID, *, reason: str, actor: str) -> Order:
+        """Let an order that needs attention go on at once, after its cause was mended.
+
+        The step it stopped at is tried again with its whole retry budget.
+
+        Raises:
+            NothingToSteer: the order does not need attention.
+            OrderNotFound: unknown in this tenant and organization.
+        """
+
+        def resolve(order: Order, at: datetime) -> Order:
+            if order.saga.attention is None:
+                raise NothingToSteer(order.id)
+            return order.resolve_attention(reason=reason, actor=actor, at=at)
+
+        return self._change(scope, order_id, resolve)
+
+    # -- stock ---------------------------------------------------------------------------
+
+    def adjust_stock(
+        self, scope: Scope, request: AdjustStock, *, idempotency_key: str, actor: str
+    ) -> StockLevel:
+        """Book goods in or out, once per idempotency key; answers with the level after it.
+
+        Raises:
+            InsufficientStock: it would leave less on hand than is promised.
+            IdempotencyKeyReused: the key names a different ledger entry.
+            InventoryUnavailable: repeat the same call.
+        """
+        movement = request.movement(idempotency_key, actor=actor, at=self._clock.now())
+        return self.inventory.adjust(scope, movement)
+
+    def stock_levels(
+        self,
+        scope: Scope,
+        *,
+        sku: str | None = None,
+        location: str | None = None,
+        limit: int = LIST_LIMIT_MAX,
+        cursor: str | None = None,
+    ) -> StockPage:
+        """List stock on hand, reserved and available, sorted by sku and location.
+
+        Raises:
+            InvalidInput: the cursor was not given out here.
+            InventoryUnavailable: repeat the same call.
+        """
+        return self.inventory.levels(scope, sku=sku, location=location, limit=limit, cursor=cursor)
+
+    # -- driving -------------------------------------------------------------------------
+
+    def start(self) -> None:
+        """Start worker threads; orders accepted from now on are driven at once.
+
+        Starting again before ``stop`` changes nothing.
+        """
+        if self._worker is not None:
+            return
+        worker = Worker(
+            self._runner,
+            self.storage,
+            self._clock,
+            settings=self.settings.worker,
+            publisher=self._publisher,
+        )
+        self._worker = worker
+        worker.start()
+
+    def stop(self, timeout_s: float = 10.0) -> bool:
+        """Finish what is being driven and stop; ``True`` if all of it ended in time.
+
+        What did not end is safe: another worker goes on from the last durable step.
+        """
+        worker, self._worker = self._worker, None
+        return True if worker is None else worker.stop(timeout_s)
+
+    @contextmanager
+    def running(self) -> Iterator[Self]:
+        """Run worker threads for the length of a ``with`` block."""
+        self.start()
+        try:
+            yield self
+        finally:
+            self.stop()
+
+    def run_until_idle(self) -> int:
+        """Drive every due order in this thread, publish its events; returns how many drives.
+
+        For programs and tests without worker threads. Orders that wait or back off are
+        left alone; call again later.
+        """
+        drives = 0
+        holder = f"in-line:{threading.get_ident()}"
+        while claims := self.storage.claim_due(
+            holder,
+            limit=1,
+            lease_s=self.settings.runner.lease_s,
+            definitions=self._runner.definitions,
+        ):
+            for claim in claims:
+                self._runner.drive(claim)
+                drives += 1
+        if self._publisher is not None:
+            relay = OutboxRelay(self.storage, self._publisher, holder=holder)
+            while relay.relay_once():
+                pass
+        return drives
+
+    def on_change(self, observer: Callable[[Order], None]) -> None:
+        """Tell *observer* of every step an order takes in this process.
+
+        For metrics and displays: called in the worker's thread, best effort, never again
+        for what was missed. Use a publisher for events that must not be lost.
+        """
+        self._observers.append(observer)
+
+    # -- life ----------------------------------------------------------------------------
+
+    def ping(self) -> None:
+        """Raise unless store and inventory can be used now.
+
+        Raises:
+            StoreUnavailable: the store cannot be used.
+            InventoryUnavailable: the inventory cannot be used.
+        """
+        self.storage.ping()
+        self.inventory.ping()
+
+    def close(self) -> None:
+        """Stop the workers and let go of the store. Repeatable."""
+        self.stop()
+        self.storage.close()
+
+    def __enter__(self) -> Self:
+        """Use as ``with OrderManagement(...) as oms``: closed at the end."""
+        return self
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        trace: TracebackType | None,
+    ) -> None:
+        """Close."""
+        self.close()
+
+    # ------------------------------------------------------------------------------------
+
+    def _change(
+        self, scope: Scope, order_id: UUID, change: Callable[[Order, datetime], Order]
+    ) -> Order:
+        """Apply *change* to the newest version, however often somebody saves in between."""
+        for _ in range(STALE_RETRIES_MAX):
+            order = self.storage.get(scope, order_id)
+            changed = change(order, self._clock.now())
+            if changed is order:
+                return order
+            try:
+                saved = self.storage.save(changed)
+            except StaleVersion:
+                continue
+            self._notify(saved)
+            if self._worker is not None:
+                self._worker.look_now()
+            return saved
+        raise StaleVersion(order_id)
+
+    def _notify(self, order: Order) -> None:
+        for observer in self._observers:
+            observer(order)
+        with self._saved:
+            self._saved.notify_all()
+        if self._worker is not None:
+            self._worker.has_news()

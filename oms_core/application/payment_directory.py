@@ -1,0 +1,36 @@
+"""Which payment provider a name means, for a tenant."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from attrs import field, frozen
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Mapping
+    from uuid import UUID
+
+    from oms_core.ports.payments import PaymentProvider
+
+
+@frozen
+class PaymentDirectory:
+    """The configured providers by name; a tenant's own entries win over the common ones."""
+
+    common: Mapping[str, PaymentProvider]
+    by_tenant: Mapping[UUID, Mapping[str, PaymentProvider]] = field(factory=dict)
+
+    def knows(self, tenant_id: UUID, name: str) -> bool:
+        """Tell whether *name* is configured for the tenant."""
+        return self.find(tenant_id, name) is not None
+
+    def find(self, tenant_id: UUID, name: str) -> PaymentProvider | None:
+        """Return the provider, or ``None`` if it is not configured (any more)."""
+        own = self.by_tenant.get(tenant_id)
+        if own is not None and name in own:
+            return own[name]
+        return self.common.get(name)
+
+    def names(self, tenant_id: UUID) -> Iterable[str]:
+        """List the names a tenant may use."""
+        return {*self.common, *self.by_tenant.get(tenant_id, ())}

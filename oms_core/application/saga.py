@@ -1,0 +1,189 @@
+"""What a saga is: a table of steps, and the ways a step can end. Knows no business."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import TYPE_CHECKING, Protocol, TypeAlias
+
+from attrs import frozen
+
+from oms_core.domain.saga_position import SagaPhase, SagaPosition
+from oms_core.domain.scope import effect_key_for
+
+if TYPE_CHECKING:
+    from datetime import datetime
+
+    from oms_core.domain.order import FailureReason, Order
+    from oms_core.ports.clock import Randomness
+
+Apply: TypeAlias = "Callable[[Order, datetime], Order]"
+"""Writes a step's outcome into the order. May run again on a newer version of it."""
+
+
+def unchanged(order: Order, at: datetime) -> Order:
+    """Write nothing."""
+    del at
+    return order
+
+
+@frozen
+class Done:
+    """The step has had its effect; *apply* records it."""
+
+    apply: Apply = unchanged
+
+
+@frozen
+class Refused:
+    """Business says no: everything done so far is undone, this step included."""
+
+    reason: FailureReason
+    apply: Apply = unchanged
+
+
+@frozen
+class Waiting:
+    """Somebody else must act: a customer, or an asynchronous provider.
+
+    Looked at again every ``poll_s`` seconds, or as soon as somebody wakes the order. The
+    first time sets the deadline, ``deadline_s`` seconds later; past it a running saga is
+    refused with ``too_late``, a compensating one calls for attention and goes on waiting.
+    """
+
+    reason: str
+    poll_s: float
+    deadline_s: float
+    too_late: FailureReason
+    apply: Apply = unchanged
+
+
+@frozen
+class NewGeneration:
+    """It is proven that the present key had no effect: store a new one, then try again."""
+
+
+@frozen
+class Stuck:
+    """Only a person can decide: the order is parked."""
+
+    code: str
+    message: str
+
+
+StepOutcome: TypeAlias = Done | Refused | Waiting | NewGeneration | Stuck
+
+
+class Retry(Protocol):
+    """When to try again after technical trouble."""
+
+    @property
+    def attempts_max(self) -> int:
+        """A running step gives up after so many attempts; an undo calls for attention."""
+        ...
+
+    def delay_s(self, attempts: int, randomness: Randomness) -> float:
+        """How long to wait after the *attempts*-th attempt, in seconds."""
+        ...
+
+
+@frozen
+class Backoff:
+    """Exponential backoff with full jitter."""
+
+    attempts_max: int = 10
+    first_s: float = 0.5
+    cap_s: float = 60.0
+
+    def delay_s(self, attempts: int, randomness: Randomness) -> float:
+        """Return up to ``first_s`` doubled with every attempt, but at most ``cap_s``."""
+        ceiling = min(self.cap_s, self.first_s * 2.0 ** min(attempts - 1, 30))
+        return randomness.uniform(0.0, ceiling)
+
+
+@frozen
+class Work:
+    """One attempt: the order as it is, and the time."""
+
+    order: Order
+    now: datetime
+
+    def key(self, operation: str) -> str:
+        """Return the idempotency key of an external call of this step and generation.
+
+        The generation is stored before the call, so a repeat after a crash uses the same key.
+        """
+        saga = self.order.saga
+        return effect_key_for(self.order.scope, self.order.id, operation, saga.generation)
+
+
+def always_calls(order: Order) -> bool:
+    """Say that the step calls somebody outside."""
+    del order
+    return False
+
+
+@frozen
+class Step:
+    """One step: what to do, how to undo it, and what to say when it cannot be done.
+
+    ``undo`` uses only names known before ``run`` was called, never its answer: answers get
+    lost. ``is_local`` tells that ``run`` would call nobody, so that it is recorded together
+    with the step before it.
+    """
+
+    name: str
+    run: Callable[[Work], StepOutcome]
+    undo: Callable[[Work], StepOutcome] | None = None
+    exhausted: FailureReason | None = None
+    """Why the order fails when ``run`` has used up its attempts; ``None``: park it."""
+    retry: Retry = Backoff()
+    is_local: Callable[[Order], bool] = always_calls
+
+
+@frozen
+class Saga:
+    """A table of steps, run in order and undone in reverse.
+
+    Step names are stable and a changed table gets a new version, so that an order that
+    began under an older one finishes under it.
+    """
+
+    name: str
+    version: int
+    steps: tuple[Step, ...]
+    when_compensated: Apply
+
+    @property
+    def definition(self) -> str:
+        """Name and version, as stores know it."""
+        return f"{self.name}/{self.version}"
+
+    def start(self, at: datetime) -> SagaPosition:
+        """Return the position of an order that is about to begin, due at once."""
+        return SagaPosition(
+            name=self.name,
+            version=self.version,
+            phase=SagaPhase.RUNNING,
+            step=self.steps[0].name,
+            due_at=at,
+            generation_since=at,
+        )
+
+    def step(self, name: str | None) -> Step:
+        """Return the step of that name.
+
+        Raises:
+            LookupError: the stored position does not fit this table.
+        """
+        for step in self.steps:
+            if step.name == name:
+                return step
+        message = f"saga {self.definition} has no step {name!r}"
+        raise LookupError(message)
+
+    def after(self, step: Step, phase: SagaPhase) -> Step | None:
+        """Return the next step to run, or the next to undo; ``None`` at the end."""
+        index = self.steps.index(step)
+        if phase is SagaPhase.RUNNING:
+            return self.steps[index + 1] if index + 1 < len(self.steps) else None
+        return next((s for s in reversed(self.steps[:index]) if s.undo is not None), None)

@@ -1,0 +1,222 @@
+"""Worker threads: claim due orders and drive them, until they are told to stop."""
+
+from __future__ import annotations
+
+import logging
+import os
+import queue
+import socket
+import threading
+import time
+from datetime import timedelta
+from typing import TYPE_CHECKING, Final
+from uuid import uuid4
+
+from attrs import frozen
+
+from oms_core.application.outbox_relay import OutboxRelay
+from oms_core.errors import StoreUnavailable
+
+if TYPE_CHECKING:
+    from oms_core.application.saga_runner import SagaRunner
+    from oms_core.ports.clock import Clock
+    from oms_core.ports.publisher import EventPublisher
+    from oms_core.ports.storage import Claim, OrderStorage
+
+_log = logging.getLogger("oms_core.worker")
+
+_STORE_PAUSE_S: Final = 1.0
+_PAUSE_MIN_S: Final = 0.01
+
+
+@frozen
+class WorkerSettings:
+    """How a worker shares out its work."""
+
+    threads: int = 16
+    poll_s: float = 0.5
+    """How often the store is asked for orders that other processes accepted, or retries."""
+    queue_max: int = 256
+    """Orders claimed ahead at the most. Beyond that they are left to whoever is free."""
+
+
+class Worker:
+    """A pool of threads that drives orders, and one thread that finds them.
+
+    Orders accepted in this process are offered to it directly and need no poll. Threads
+    start with the first order, so an idle worker costs little.
+    """
+
+    def __init__(
+        self,
+        runner: SagaRunner,
+        storage: OrderStorage,
+        clock: Clock,
+        *,
+        settings: WorkerSettings,
+        publisher: EventPublisher | None = None,
+    ) -> None:
+        """Prepare; ``start`` begins."""
+        self._runner = runner
+        self._storage = storage
+        self._clock = clock
+        self._settings = settings
+        self.holder = f"{socket.gethostname()}:{os.getpid()}:{uuid4().hex[:8]}"
+        self._relay = (
+            OutboxRelay(storage, publisher, holder=self.holder) if publisher is not None else None
+        )
+        self._queue: queue.SimpleQueue[Claim | None] = queue.SimpleQueue()
+        self._lock = threading.Lock()
+        self._in_hand = 0
+        self._threads: list[threading.Thread] = []
+        self._stopping = threading.Event()
+        self._look = threading.Event()
+        self._news = threading.Event()
+        self._finder: threading.Thread | None = None
+        self._relayer: threading.Thread | None = None
+
+    def start(self) -> None:
+        """Begin to find and drive orders. Once per worker."""
+        self._finder = threading.Thread(target=self._find, name="oms-finder", daemon=True)
+        self._finder.start()
+        if self._relay is not None:
+            self._relayer = threading.Thread(target=self._publish, name="oms-relay", daemon=True)
+            self._relayer.start()
+
+    @property
+    def has_room(self) -> bool:
+        """Whether an order accepted now should be claimed for this worker from the start."""
+        return self._in_hand < self._settings.queue_max and not self._stopping.is_set()
+
+    def offer(self, claim: Claim) -> None:
+        """Drive *claim* soon; when the worker is stopping it is given back at once."""
+        with self._lock:
+            taken = not self._stopping.is_set()
+            if taken:
+                self._in_hand += 1
+                if self._in_hand > len(self._threads) < self._settings.threads:
+                    self._add_thread()
+        if taken:
+            self._queue.put(claim)
+        else:
+            self._give_back(claim)
+
+    def look_now(self) -> None:
+        """Ask the store for due orders without waiting for the next poll."""
+        self._look.set()
+
+    def stop(self, timeout_s: float = 10.0) -> bool:
+        """Finish what is being driven, give the rest back; ``True`` if all ended in time.
+
+        Whatever has not ended by then is safe: its lease runs out, and the next holder
+        goes on from the last durable step.
+        """
+        with self._lock:
+            self._stopping.set()
+            threads = list(self._threads)
+        self._look.set()
+        self._news.set()
+        while True:
+            try:
+                claim = self._queue.get_nowait()
+            except queue.Empty:
+                break
+            if claim is not None:
+                self._give_back(claim)
+        for _ in threads:
+            self._queue.put(None)
+        threads += [t for t in (self._finder, self._relayer) if t is not None]
+        ends_at = time.monotonic() + timeout_s
+        for thread in threads:
+            thread.join(max(0.0, ends_at - time.monotonic()))
+        return not any(thread.is_alive() for thread in threads)
+
+    # -- driving -------------------------------------------------------------------------
+
+    def _add_thread(self) -> None:
+        name = f"oms-worker-{len(self._threads) + 1}"
+        thread = threading.Thread(target=self._drive, name=name, daemon=True)
+        self._threads.append(thread)
+        thread.start()
+
+    def _drive(self) -> None:
+        while (claim := self._queue.get()) is not None:
+            try:
+                self._runner.drive(claim)
+            except StoreUnavailable:
+                _log.warning("store unavailable", extra={"order_id": str(claim.order.id)})
+                self._stopping.wait(_STORE_PAUSE_S)
+            except Exception:  # noqa: BLE001 - one bad order must not end the thread
+                _log.exception("drive failed", extra={"order_id": str(claim.order.id)})
+            finally:
+                with self._lock:
+                    self._in_hand -= 1
+
+    def _give_back(self, claim: Claim) -> None:
+        try:
+            self._storage.release(claim.lease)
+        except StoreUnavailable:
+            _log.warning("lease left to run out", extra={"order_id": str(claim.order.id)})
+
+    # -- finding -------------------------------------------------------------------------
+
+    def _find(self) -> None:
+        while not self._stopping.is_set():
+            room = self._settings.queue_max - self._in_hand
+            found = self._claim(min(room, self._settings.threads)) if room > 0 else 0
+            if found == 0:
+                self._look.wait(self._pause_s())
+                self._look.clear()
+
+    def _claim(self, limit: int) -> int:
+        try:
+            claims = self._storage.claim_due(
+                self.holder,
+                limit=limit,
+                lease_s=self._runner.settings.lease_s,
+                definitions=self._runner.definitions,
+            )
+        except StoreUnavailable:
+            _log.warning("store unavailable; orders wait")
+            self._stopping.wait(_STORE_PAUSE_S)
+            return 0
+        except Exception:  # noqa: BLE001 - the finder must outlive any surprise
+            _log.exception("looking for due orders failed")
+            self._stopping.wait(_STORE_PAUSE_S)
+            return 0
+        for claim in claims:
+            self.offer(claim)
+        return len(claims)
+
+    def _pause_s(self) -> float:
+        """Sleep until the next order is due, but never longer than the poll interval."""
+        try:
+            due_at = self._storage.earliest_due()
+        except StoreUnavailable:
+            return self._settings.poll_s
+        if due_at is None:
+            return self._settings.poll_s
+        until_due = (due_at - self._clock.now()) / timedelta(seconds=1)
+        return min(max(until_due, _PAUSE_MIN_S), self._settings.poll_s)
+
+    # -- publishing ----------------------------------------------------------------------
+
+    def has_news(self) -> None:
+        """Hear that an order's history has grown."""
+        self._news.set()
+
+    def _publish(self) -> None:
+        relay = self._relay
+        while relay is not None and not self._stopping.is_set():
+            try:
+                found = relay.relay_once()
+            except StoreUnavailable:
+                found = 0
+                self._stopping.wait(_STORE_PAUSE_S)
+            except Exception:  # noqa: BLE001 - the relay must outlive any surprise
+                _log.exception("publishing failed")
+                found = 0
+                self._stopping.wait(_STORE_PAUSE_S)
+            if found == 0:
+                self._news.wait(self._settings.poll_s)
+                self._news.clear()

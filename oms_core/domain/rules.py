@@ -1,0 +1,274 @@
+"""Rules of request fields: one home for what validates and what the API document says.
+
+A request class declares its fields with ``ruled(...)``. Constructing it checks every rule
+and reports all mistakes at once; the OpenAPI document is generated from the same rules.
+"""
+
+from __future__ import annotations
+
+import re
+import unicodedata
+from collections.abc import Mapping
+from decimal import Decimal
+from typing import TYPE_CHECKING, Any, Final, Protocol
+from uuid import UUID
+
+import attrs
+from attrs import frozen
+
+from oms_core.errors import InvalidInput, Mistake
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+    from enum import StrEnum
+
+_RULE: Final = "oms_core.rule"
+_UUID = re.compile(
+    r"[0-9a-fA-F]{8}-[0-9a-fA-F]{4}-[0-9a-fA-F]{4}-[0-9a-fA-F]{4}-[0-9a-fA-F]{12}", re.ASCII
+)
+_DECIMAL = re.compile(r"-?\d{1,15}(?:\.\d{1,15})?", re.ASCII)
+_AMOUNT_SENTENCE: Final = 'must be a decimal string such as "19.99", or an exact number'
+
+
+class Rule(Protocol):
+    """What one field accepts."""
+
+    def mistake(self, value: Any) -> str | None:
+        """Say what is wrong with *value*, as the end of a sentence; ``None``: nothing."""
+        ...
+
+
+@frozen
+class Text:
+    """A string of ``chars_min`` to ``chars_max`` characters, without control characters.
+
+    ``printable`` also refuses line breaks and invisible separators; ``pattern`` must match
+    the whole string, ``says`` explains it.
+    """
+
+    chars_max: int = 255
+    chars_min: int = 1
+    printable: bool = True
+    pattern: str | None = None
+    says: str = ""
+    example: str = ""
+
+    def mistake(self, value: Any) -> str | None:
+        """Check type, length, characters and pattern."""
+        if not isinstance(value, str):
+            return "must be a string"
+        if not self.chars_min <= len(value) <= self.chars_max:
+            if not value:
+                return "must not be empty"
+            return f"must have {self.chars_min} to {self.chars_max} characters"
+        if not value.isprintable() and (self.printable or _has_control_characters(value)):
+            return "must not contain control or other unprintable characters"
+        if self.pattern is not None and re.fullmatch(self.pattern, value, re.ASCII) is None:
+            return self.says
+        return None
+
+
+@frozen
+class Whole:
+    """An integer from ``least`` to ``most``; a boolean or 1.0 is none."""
+
+    least: int
+    most: int
+    example: int = 1
+
+    def mistake(self, value: Any) -> str | None:
+        """Check type and range."""
+        if type(value) is not int:
+            return "must be a whole number"
+        if not self.least <= value <= self.most:
+            return f"must be from {self.least:,} to {self.most:,}".replace(",", " ")
+        return None
+
+
+@frozen
+class UuidText:
+    """A UUID in the canonical 8-4-4-4-12 form (RFC 9562), or a ``UUID``."""
+
+    example: str = "7d9f6b1e-3c5a-4f0b-9a57-1f2d3c4b5a69"
+
+    def mistake(self, value: Any) -> str | None:
+        """Check the form; ``uuid.UUID`` alone would accept braces, URNs and odd hyphens."""
+        if isinstance(value, UUID) or (isinstance(value, str) and _UUID.fullmatch(value)):
+            return None
+        return f"must be a UUID such as {self.example}"
+
+
+@frozen
+class Amount:
+    """An amount in major units: a decimal string, or an exact number. Never a float."""
+
+    signed: bool = False
+    example: str = "19.99"
+
+    def mistake(self, value: Any) -> str | None:
+        """Check the form; how many decimals are allowed depends on the currency."""
+        if isinstance(value, str):
+            if _DECIMAL.fullmatch(value) is None:
+                return _AMOUNT_SENTENCE + ", with at most 15 digits"
+            return None if self.signed or value[0] != "-" else "must not be negative"
+        if isinstance(value, bool) or not isinstance(value, int | Decimal):
+            return _AMOUNT_SENTENCE
+        if not self.signed and value < 0:
+            return "must not be negative"
+        return None
+
+
+@frozen
+class OneOf:
+    """A member of an enumeration, by its value."""
+
+    choices: type[StrEnum]
+
+    def mistake(self, value: Any) -> str | None:
+        """Name the choices if it is none of them."""
+        if isinstance(value, str) and value in self.choices.__members__.values():
+            return None
+        return f"must be one of {', '.join(self.choices)}"
+
+
+@frozen
+class TextTable:
+    """An object of at most ``entries_max`` strings."""
+
+    entries_max: int = 50
+    key: Text = Text(chars_max=64)
+    value: Text = Text(chars_min=0, chars_max=500, printable=False)
+
+    def mistake(self, value: Any) -> str | None:
+        """Check the size, every key and every value."""
+        if not isinstance(value, Mapping):
+            return "must be an object of strings"
+        if len(value) > self.entries_max:
+            return f"must have at most {self.entries_max} entries"
+        for key, text in value.items():
+            wrong = self.key.mistake(key)
+            if wrong:
+                return f"has a key that {wrong}"
+            wrong = self.value.mistake(text)
+            if wrong:
+                return f'has a value, at "{key}", that {wrong}'
+        return None
+
+
+@frozen
+class Nested:
+    """One object of another request class."""
+
+    cls: type
+
+    def mistake(self, value: Any) -> str | None:
+        """Check the type; its own fields were checked when it was made."""
+        return None if isinstance(value, self.cls) else f"must be a {self.cls.__name__}"
+
+
+@frozen
+class ListOf:
+    """An array of ``items_min`` to ``items_max`` objects of another request class."""
+
+    cls: type
+    items_min: int = 0
+    items_max: int = 500
+
+    def mistake(self, value: Any) -> str | None:
+        """Check the type and the number of items."""
+        if not isinstance(value, list | tuple):
+            return "must be an array"
+        if not self.items_min <= len(value) <= self.items_max:
+            return f"must have {self.items_min} to {self.items_max} items"
+        if not all(isinstance(item, self.cls) for item in value):
+            return f"must hold only {self.cls.__name__}"
+        return None
+
+
+def ruled(rule: Rule, *, says: str, default: Any = attrs.NOTHING) -> Any:
+    """Declare a field under *rule*; *says* describes it in the API document.
+
+    A field with a default is optional; with the default ``None`` it may be null.
+    """
+    return attrs.field(default=default, metadata={_RULE: rule, "says": says})
+
+
+@frozen
+class RuledField:
+    """A request field as readers and documents need it."""
+
+    name: str
+    rule: Rule
+    required: bool
+    nullable: bool
+    default: Any
+    says: str
+
+
+def fields_of(cls: type) -> tuple[RuledField, ...]:
+    """List the fields of a request class, in order."""
+    known = _FIELDS.get(cls)
+    if known is None:
+        known = _FIELDS[cls] = tuple(
+            RuledField(
+                name=attribute.name,
+                rule=attribute.metadata[_RULE],
+                required=attribute.default is attrs.NOTHING,
+                nullable=attribute.default is None,
+                default=attribute.default,
+                says=attribute.metadata["says"],
+            )
+            for attribute in attrs.fields(cls)
+            if _RULE in attribute.metadata
+        )
+    return known
+
+
+def check(instance: Any) -> list[Mistake]:
+    """Return every mistake in the ruled fields of *instance*."""
+    found = []
+    for name, rule, nullable in _checks_of(type(instance)):
+        value = getattr(instance, name)
+        if value is None and nullable:
+            continue
+        wrong = rule.mistake(value)
+        if wrong is not None:
+            found.append(Mistake(f"/{name}", wrong))
+    return found
+
+
+def check_values(cls: type, values: Mapping[str, Any]) -> Iterator[Mistake]:
+    """Yield every mistake in *values*, some fields of a *cls* that cannot be made."""
+    for name, rule, nullable in _checks_of(cls):
+        if name in values and not (values[name] is None and nullable):
+            wrong = rule.mistake(values[name])
+            if wrong is not None:
+                yield Mistake(f"/{name}", wrong)
+
+
+def require(mistakes: list[Mistake]) -> None:
+    """Raise ``InvalidInput`` with all *mistakes*, if there are any."""
+    if mistakes:
+        raise InvalidInput(tuple(mistakes))
+
+
+def _checks_of(cls: type) -> tuple[tuple[str, Rule, bool], ...]:
+    checks = _CHECKS.get(cls)
+    if checks is None:
+        checks = _CHECKS[cls] = tuple((f.name, f.rule, f.nullable) for f in fields_of(cls))
+    return checks
+
+
+def _has_control_characters(text: str) -> bool:
+    """Tell whether there is a character that databases or terminals choke on.
+
+    NUL and other control characters, except tab and line breaks, and lone surrogates.
+    """
+    return any(
+        unicodedata.category(character) in {"Cc", "Cs"} and character not in "\t\n\r"
+        for character in text
+    )
+
+
+_FIELDS: dict[type, tuple[RuledField, ...]] = {}
+_CHECKS: dict[type, tuple[tuple[str, Rule, bool], ...]] = {}
