@@ -4,7 +4,8 @@ from __future__ import annotations
 
 from collections import Counter
 from enum import StrEnum
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Final
+from uuid import UUID, uuid5
 
 from attrs import field, frozen
 
@@ -13,6 +14,10 @@ from oms_core.domain.line_item import DEFAULT_LOCATION, LineItem
 if TYPE_CHECKING:
     from collections.abc import Iterable
     from datetime import datetime
+
+
+LEDGER_NAMESPACE: Final = UUID("0b0e9d3a-52a4-5c7e-8f0e-6d1c9a7be214")
+"""Fixed for ever: changing it would let a repeated commit take the goods away twice."""
 
 
 class AllocationModel(StrEnum):
@@ -116,3 +121,25 @@ def demands_of(lines: Iterable[LineItem]) -> tuple[Demand, ...]:
     for line in lines:
         wanted[StockItem(line.sku, line.location)] += line.quantity
     return tuple(Demand(item, quantity) for item, quantity in sorted(wanted.items()))
+
+
+def movement_of_commit(
+    reservation_id: str, demand: Demand, *, at: datetime, actor: str
+) -> StockMovement:
+    """Make the ledger entry for the pieces of one stock item that leave with a reservation.
+
+    Its id follows from the reservation and the item, so that a repeat has no second effect in
+    any store.
+    """
+    item = demand.item
+    name = (
+        f"commit/{len(reservation_id)}/{reservation_id}/{len(item.sku)}/{item.sku}/{item.location}"
+    )
+    return StockMovement(
+        movement_id=str(uuid5(LEDGER_NAMESPACE, name)),
+        item=item,
+        quantity_delta=-demand.quantity,
+        reason=f"commit of reservation {reservation_id}",
+        at=at,
+        actor=actor,
+    )
