@@ -7,7 +7,7 @@ from enum import StrEnum
 from typing import TYPE_CHECKING, Final
 from uuid import UUID, uuid5
 
-from attrs import field, frozen
+from attrs import field, frozen, validators
 
 from oms_core.domain.line_item import DEFAULT_LOCATION, LineItem
 
@@ -47,10 +47,13 @@ class StockItem:
 
 @frozen
 class Demand:
-    """A positive number of pieces of one stock item."""
+    """A positive number of pieces of one stock item.
+
+    Checked when it is made (``ValueError``): a negative one would add to the available stock.
+    """
 
     item: StockItem
-    quantity: int
+    quantity: int = field(validator=validators.gt(0))
 
 
 @frozen
