@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Final
 
 from attrs import frozen
 
-from oms_core.domain.money import Money, total
+from oms_core.domain.money import Money
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
@@ -54,6 +54,7 @@ class Adjustment:
 def order_total(
     lines: Iterable[LineItem], adjustments: Iterable[Adjustment], currency: str
 ) -> Money:
-    """Sum of quantity times unit price, plus all adjustments."""
-    goods = total((line.subtotal for line in lines), currency)
-    return goods + total((adjustment.amount for adjustment in adjustments), currency)
+    """Sum of quantity times unit price, plus all adjustments; all are in *currency*."""
+    goods = sum(line.quantity * line.unit_price.minor for line in lines)
+    added = sum(adjustment.amount.minor for adjustment in adjustments)
+    return Money(goods + added, currency)

@@ -11,7 +11,7 @@ from attrs import field, frozen
 from oms_core.domain.currencies import exponent_of
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Sequence
+    from collections.abc import Sequence
 
 MINOR_UNITS_MAX: Final = 999_999_999_999_999
 """Largest amount, in minor units: 15 digits, exact in every client's number type."""
@@ -122,11 +122,6 @@ class Money:
             message = f"cannot mix {self.currency} and {other.currency}"
             raise ValueError(message)
         return other.minor
-
-
-def total(amounts: Iterable[Money], currency: str) -> Money:
-    """Add up *amounts*, which are all in *currency*; nothing adds up to zero."""
-    return sum(amounts, start=Money.zero(currency))
 
 
 def _plain(number: int | Decimal) -> str:

@@ -10,7 +10,8 @@ import re
 import unicodedata
 from collections.abc import Mapping
 from decimal import Decimal
-from typing import TYPE_CHECKING, Any, Final, Protocol
+from operator import attrgetter
+from typing import TYPE_CHECKING, Any, Final, Protocol, TypeAlias
 from uuid import UUID
 
 import attrs
@@ -19,10 +20,13 @@ from attrs import frozen
 from oms_core.errors import InvalidInput, Mistake
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Callable, Iterator
     from enum import StrEnum
 
 _RULE: Final = "oms_core.rule"
+_Check: TypeAlias = "tuple[str, Callable[[Any], str | None], bool]"
+_Checks: TypeAlias = "tuple[Callable[[Any], tuple[Any, ...]], tuple[_Check, ...]]"
+"""How to get all ruled values of an instance, and how to check each."""
 _UUID = re.compile(
     r"[0-9a-fA-F]{8}-[0-9a-fA-F]{4}-[0-9a-fA-F]{4}-[0-9a-fA-F]{4}-[0-9a-fA-F]{12}", re.ASCII
 )
@@ -58,9 +62,11 @@ class Text:
         if not isinstance(value, str):
             return "must be a string"
         if not self.chars_min <= len(value) <= self.chars_max:
-            if not value:
-                return "must not be empty"
-            return f"must have {self.chars_min} to {self.chars_max} characters"
+            return (
+                f"must have {self.chars_min} to {self.chars_max} characters"
+                if value
+                else "must not be empty"
+            )
         if not value.isprintable() and (self.printable or _has_control_characters(value)):
             return "must not contain control or other unprintable characters"
         if self.pattern is not None and re.fullmatch(self.pattern, value, re.ASCII) is None:
@@ -226,22 +232,19 @@ def fields_of(cls: type) -> tuple[RuledField, ...]:
 
 def check(instance: Any) -> list[Mistake]:
     """Return every mistake in the ruled fields of *instance*."""
-    found = []
-    for name, rule, nullable in _checks_of(type(instance)):
-        value = getattr(instance, name)
-        if value is None and nullable:
-            continue
-        wrong = rule.mistake(value)
-        if wrong is not None:
-            found.append(Mistake(f"/{name}", wrong))
-    return found
+    values_of, checks = _checks_of(type(instance))
+    return [
+        Mistake(f"/{name}", wrong)
+        for value, (name, mistake, nullable) in zip(values_of(instance), checks, strict=True)
+        if (value is not None or not nullable) and (wrong := mistake(value)) is not None
+    ]
 
 
 def check_values(cls: type, values: Mapping[str, Any]) -> Iterator[Mistake]:
     """Yield every mistake in *values*, some fields of a *cls* that cannot be made."""
-    for name, rule, nullable in _checks_of(cls):
+    for name, mistake, nullable in _checks_of(cls)[1]:
         if name in values and not (values[name] is None and nullable):
-            wrong = rule.mistake(values[name])
+            wrong = mistake(values[name])
             if wrong is not None:
                 yield Mistake(f"/{name}", wrong)
 
@@ -252,10 +255,15 @@ def require(mistakes: list[Mistake]) -> None:
         raise InvalidInput(tuple(mistakes))
 
 
-def _checks_of(cls: type) -> tuple[tuple[str, Rule, bool], ...]:
+def _checks_of(cls: type) -> _Checks:
+    """Prepare what every instance of *cls* needs, once: this is on the path of every order."""
     checks = _CHECKS.get(cls)
     if checks is None:
-        checks = _CHECKS[cls] = tuple((f.name, f.rule, f.nullable) for f in fields_of(cls))
+        fields = fields_of(cls)
+        checks = _CHECKS[cls] = (
+            attrgetter(*(field.name for field in fields)),
+            tuple((field.name, field.rule.mistake, field.nullable) for field in fields),
+        )
     return checks
 
 
@@ -271,4 +279,4 @@ def _has_control_characters(text: str) -> bool:
 
 
 _FIELDS: dict[type, tuple[RuledField, ...]] = {}
-_CHECKS: dict[type, tuple[tuple[str, Rule, bool], ...]] = {}
+_CHECKS: dict[type, _Checks] = {}
