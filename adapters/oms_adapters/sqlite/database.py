@@ -28,6 +28,10 @@ _PROBE = Schema(
 )
 
 
+def _probe(connection: sqlite3.Connection) -> None:
+    connection.execute("UPDATE probe SET count = count + 1")
+
+
 class SqliteDatabase:
     """A database file that any number of threads and processes may use at once.
 
@@ -46,7 +50,12 @@ class SqliteDatabase:
         self._process = os.getpid()
         opened = file.open_file(self.path, busy_timeout_s=busy_timeout_s)
         self._identity = file.identity(self.path)
-        self._writer = GroupCommit(lambda: self._connect(writes=True), self._translated, opened)
+        self._writer = GroupCommit(
+            lambda: self._connect(writes=True),
+            self._translated,
+            opened,
+            wait_max_s=busy_timeout_s,
+        )
         self._readers = ReadPool(lambda: self._connect(writes=False))
         try:
             self.migrate(_PROBE)
@@ -109,6 +118,11 @@ class SqliteDatabase:
         self._require_own_process()
         return self._writer.submit(run)
 
+    @property
+    def writes_waiting(self) -> int:
+        """How many writes wait for the transaction after the present one; for metrics."""
+        return self._writer.waiting
+
     def ping(self) -> None:
         """Write and flush one small row.
 
@@ -116,7 +130,7 @@ class SqliteDatabase:
             StoreUnavailable: the file cannot be written now, or is no longer there.
         """
         self._require_same_file()
-        self.write(lambda connection: connection.execute("UPDATE probe SET count = count + 1"))
+        self.write(_probe)
 
     def close(self) -> None:
         """Finish the writes under way and close every connection. Repeatable.
@@ -130,7 +144,9 @@ class SqliteDatabase:
 
     def _connect(self, *, writes: bool) -> sqlite3.Connection:
         self._require_same_file()
-        return file.connect(self.path, busy_timeout_s=self._busy_timeout_s, writes=writes)
+        # The writer does its own waiting.
+        timeout_s = 0.0 if writes else self._busy_timeout_s
+        return file.connect(self.path, busy_timeout_s=timeout_s, writes=writes)
 
     def _require_same_file(self) -> None:
         """Refuse a file that took our file's place: we would write into two."""

@@ -42,9 +42,9 @@ def open_file(path: Path, *, busy_timeout_s: float) -> sqlite3.Connection:
     deadline = time.monotonic() + busy_timeout_s
     while True:
         try:
-            return _prepare(path, busy_timeout_s)
+            return _prepare(path)
         except sqlite3.Error as error:
-            # Going over to write-ahead mode does not wait for other processes by itself.
+            # Going over to write-ahead mode would not wait for other processes by itself.
             if not verdict.is_contention(error) or time.monotonic() > deadline:
                 raise verdict.at_start(error, path) from error
         time.sleep(_RETRY_S)
@@ -116,8 +116,8 @@ def _flush_folder(folder: Path) -> None:
         os.close(descriptor)
 
 
-def _prepare(path: Path, busy_timeout_s: float) -> sqlite3.Connection:
-    connection = connect(path, busy_timeout_s=busy_timeout_s, writes=True)
+def _prepare(path: Path) -> sqlite3.Connection:
+    connection = connect(path, busy_timeout_s=0.0, writes=True)
     try:
         blank = schema.is_blank(connection)
         if not blank:

@@ -12,16 +12,20 @@ from __future__ import annotations
 import copy
 import sqlite3
 import threading
+import time
 from collections import deque
 from collections.abc import Callable
 from typing import Final, Generic, TypeVar, cast
 
+from oms_adapters.sqlite.verdict import is_contention
 from oms_core.errors import StoreUnavailable
 
 T = TypeVar("T")
 
 BATCH_MAX: Final = 256
 """Operations in one transaction: bounds how long the first of them waits for the others."""
+
+_RETRY_S: Final = 0.0005
 
 
 class Operation(Generic[T]):
@@ -70,7 +74,8 @@ class GroupCommit:
 
     *opened* is the first connection; *connect* opens the next one after a transaction
     ended in a way that leaves the old one in doubt. *translate* turns an SQLite error into
-    the one the caller shall get.
+    the one the caller shall get. *wait_max_s* bounds, in seconds, how long
+    a batch waits for the transactions of other processes.
     """
 
     def __init__(
@@ -78,9 +83,12 @@ class GroupCommit:
         connect: Callable[[], sqlite3.Connection],
         translate: Callable[[sqlite3.Error], Exception],
         opened: sqlite3.Connection,
+        *,
+        wait_max_s: float,
     ) -> None:
         self._connect = connect
         self._translate = translate
+        self._wait_max_s = wait_max_s
         self._mutex = threading.Lock()
         self._queue: deque[Operation[object]] = deque()
         self._leader: Operation[object] | None = None
@@ -97,6 +105,11 @@ class GroupCommit:
         operation = Operation(run)
         self._pass_through(cast("Operation[object]", operation), closing=False)
         return operation.outcome()
+
+    @property
+    def waiting(self) -> int:
+        """How many operations wait for the transaction after the present one."""
+        return len(self._queue)
 
     def close(self) -> None:
         """Refuse new operations, finish the queued ones, let go of the connection."""
@@ -166,11 +179,29 @@ class GroupCommit:
                 operation.committed = True
 
     def _run_queued(self, connection: sqlite3.Connection) -> None:
-        connection.execute("BEGIN IMMEDIATE")
+        self._begin(connection)
         # Whoever comes while the batch runs still gets on.
         while len(self._batch) < BATCH_MAX and (operation := self._take()) is not None:
             self._run_one(connection, operation)
         connection.execute("COMMIT")
+
+    def _begin(self, connection: sqlite3.Connection) -> None:
+        """Begin a transaction as soon as no other process writes.
+
+        SQLite's own waiting sleeps longer the longer it has waited, up to 100 ms, so that
+        under load one process starves the others for seconds. Short, even sleeps share the
+        file out.
+        """
+        deadline = time.monotonic() + self._wait_max_s
+        while True:
+            try:
+                connection.execute("BEGIN IMMEDIATE")
+            except sqlite3.OperationalError as error:
+                if not is_contention(error) or time.monotonic() > deadline:
+                    raise
+            else:
+                return
+            time.sleep(_RETRY_S)
 
     def _take(self) -> Operation[object] | None:
         with self._mutex:
