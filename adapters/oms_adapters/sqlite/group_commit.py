@@ -18,7 +18,7 @@ from collections.abc import Callable
 from typing import Final, Generic, TypeVar, cast
 
 from oms_adapters.sqlite.verdict import is_contention
-from oms_core.errors import StoreUnavailable
+from oms_core.errors import StorageTrouble, StoreUnavailable
 
 T = TypeVar("T")
 
@@ -40,7 +40,7 @@ class Operation(Generic[T]):
         """Its own failure; its neighbours know nothing of it."""
         self.committed = False
         self.trouble: Exception | None = None
-        """Why the whole batch was not committed."""
+        """Why its batch was not committed."""
         # A bare lock is the cheapest way to wake exactly one thread.
         self.wakeup = threading.Lock()
         self.wakeup.acquire()
@@ -218,12 +218,15 @@ class GroupCommit:
         connection.execute("SAVEPOINT operation")
         try:
             operation.result = operation.run(connection)
+            if not connection.in_transaction:
+                raise RuntimeError("A write must not end the transaction: others share it.")
         except Exception as error:
             if not connection.in_transaction:
-                # A full disk may roll the whole transaction back by itself: with the
-                # operations before this one, which had seemed to succeed.
+                # A full disk, too, may roll the whole transaction back: with the operations
+                # before this one, which had seemed to succeed.
+                operation.trouble = self._translated(error)
                 raise
-            operation.error = self._for_caller(error)
+            operation.error = self._translated(error)
             connection.execute("ROLLBACK TO operation")
         connection.execute("RELEASE operation")
 
@@ -233,15 +236,20 @@ class GroupCommit:
             while self._take() is not None:
                 pass
         for operation in self._batch:
-            # One error each: a shared one would collect the tracebacks of all threads.
-            operation.trouble = self._for_caller(error)
+            operation.trouble = operation.trouble or self._shared(error)
 
-    def _for_caller(self, error: BaseException) -> Exception:
-        if isinstance(error, sqlite3.Error):
-            return self._translate(error)
-        if isinstance(error, Exception):
-            return copy.copy(error)
-        return StoreUnavailable("the write was interrupted")
+    def _shared(self, error: BaseException) -> Exception:
+        """Turn what broke the transaction into an error for one of those who were in it."""
+        if not isinstance(error, Exception):
+            return StoreUnavailable("the write was interrupted")
+        translated = self._translated(error)
+        if isinstance(translated, StorageTrouble):
+            # One each: a shared one would collect the tracebacks of all threads.
+            return copy.copy(translated)
+        return StoreUnavailable(f"the shared transaction was rolled back: {error!r}")
+
+    def _translated(self, error: Exception) -> Exception:
+        return self._translate(error) if isinstance(error, sqlite3.Error) else error
 
     def _drop_connection(self) -> None:
         connection, self._connection = self._connection, None
