@@ -1,4 +1,7 @@
-"""Check what the built wheel and sdist hold: ``python check_contents.py DIST_FOLDER``.
+"""Check what the built sdist and wheels hold: ``check_contents.py DIST_FOLDER DIRECT_FOLDER``.
+
+The first folder holds an sdist and the wheel that was built from it, the second the wheel that was
+built from the source tree: what pip installs from a clone is the latter, and the two can differ.
 
 Plain Python without pytest: it must run where nothing is installed but the build.
 """
@@ -19,13 +22,17 @@ SDIST_EXTRAS = {".gitignore", "CHANGELOG.md", "LICENSE", "PKG-INFO", "README.md"
 REPOSITORY = Path(__file__).resolve().parents[2]
 
 
-def main(dist: Path) -> int:
+def main(dist: Path, direct: Path) -> int:
     """Print every mistake, one a line, and return how many there are."""
-    mistakes = [*mistakes_of_wheel(only(dist, "*.whl")), *mistakes_of_sdist(only(dist, "*.tar.gz"))]
+    mistakes = [
+        *mistakes_of_sdist(only(dist, "*.tar.gz")),
+        *mistakes_of_wheel(only(dist, "*.whl")),
+        *mistakes_of_wheel(only(direct, "*.whl")),
+    ]
     for mistake in mistakes:
         print(mistake)  # noqa: T201 - a script
     if not mistakes:
-        print(f"wheel and sdist hold {', '.join(sorted(PACKAGES))} and nothing else")  # noqa: T201
+        print(f"sdist and wheels hold {', '.join(sorted(PACKAGES))} and nothing else")  # noqa: T201
     return len(mistakes)
 
 
@@ -91,4 +98,4 @@ def differences(name: str, expected: Iterable[str], found: Iterable[str]) -> Ite
 
 
 if __name__ == "__main__":
-    sys.exit(1 if main(Path(sys.argv[1])) else 0)
+    sys.exit(1 if main(Path(sys.argv[1]), Path(sys.argv[2])) else 0)
