@@ -29,6 +29,7 @@
     │   ├── CredentialsRejected    configuration: a person must act
     │   └── WebhookRejected        not authentic, stale or malformed
     ├── AuthenticationFailed       no token, or one that does not verify
+    ├── AuthenticationUnavailable  the issuer's keys cannot be had: nobody knows; try again
     ├── PermissionDenied           a good token that does not permit this
     └── ConfigurationError         refuse to start; all mistakes at once
 
@@ -393,6 +394,21 @@ class AuthenticationFailed(OmsError):
     def sentence(self) -> str:
         """Say what is wrong with the token without repeating it."""
         return self.reason
+
+
+@define(slots=False, eq=False)
+class AuthenticationUnavailable(OmsError):
+    """Whether the token verifies cannot be told now: repeat the same call shortly."""
+
+    code: ClassVar[str] = "authentication_unavailable"
+    retryable: ClassVar[bool] = True
+    reason: str = ""
+    retry_after_s: float | None = None
+
+    @property
+    def sentence(self) -> str:
+        """Tell to repeat."""
+        return "The token cannot be checked at the moment; repeat the same request shortly."
 
 
 @define(slots=False, eq=False)

@@ -42,5 +42,6 @@ class Authenticator(Protocol):
         Raises:
             AuthenticationFailed: unknown, malformed, expired or not verifiable. The
                 sentence never repeats the token.
+            AuthenticationUnavailable: the keys that would tell cannot be fetched now.
         """
         ...
