@@ -152,10 +152,15 @@ def test_each_wall_has_a_violation_that_breaks_it() -> None:
 
 def test_every_folder_of_code_is_a_package(copy: Path) -> None:
     """import-linter does not look into other folders: no wall would hold there."""
-    folders = {path.parent for path in copy.rglob("*.py")}
+    folders = {
+        folder.relative_to(copy).as_posix()
+        for file in copy.rglob("*.py")
+        for folder in file.parents
+        if folder.is_relative_to(copy) and folder != copy
+    }
 
     assert folders
-    assert {folder for folder in folders if not (folder / "__init__.py").exists()} == set()
+    assert {folder for folder in folders if not (copy / folder / "__init__.py").exists()} == set()
 
 
 def walls(root: Path) -> dict[str, str]:
