@@ -4,6 +4,7 @@ Needs no test framework: the suites are plain classes that pytest collects once 
 inherited.
 """
 
+from oms_core.testing.at_once import at_once
 from oms_core.testing.clock import NOON, SimulatedClock
 from oms_core.testing.orders import (
     AWKWARD_STRINGS,
@@ -15,16 +16,21 @@ from oms_core.testing.orders import (
     finished,
     with_status,
 )
+from oms_core.testing.refusal import refusal
+from oms_core.testing.storage_contract import StorageContract
 
 __all__ = [
     "AWKWARD_STRINGS",
     "NOON",
     "SimulatedClock",
+    "StorageContract",
     "a_saga_position",
     "a_scope",
     "a_very_full_order",
     "an_order",
+    "at_once",
     "due",
     "finished",
+    "refusal",
     "with_status",
 ]

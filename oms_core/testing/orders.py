@@ -198,7 +198,15 @@ def a_very_full_order(key: str = "VERY-FULL-ORDER", *, scope: Scope | None = Non
         journal=(
             StepJournal("reserve_inventory", "run", 1, NOON, NOON, "done"),
             StepJournal(
-                "authorize_payment", "run", 99, NOON, later, "stuck", "payment_outcome_unknown"
+                "authorize_payment",
+                "run",
+                attempts=99,
+                first_at=NOON,
+                last_at=later,
+                outcome="stuck",
+                troubles=12,
+                generations=2,
+                error="payment_outcome_unknown",
             ),
         ),
     )
