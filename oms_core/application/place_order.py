@@ -332,8 +332,8 @@ def _price(
         return nothing, []
     try:
         exponent_of(currency)
-    except ValueError as unknown:
-        return nothing, [Mistake("/currency", str(unknown))]
+    except InvalidInput as unknown:
+        return nothing, list(unknown.mistakes)
     mistakes: list[Mistake] = []
     lines = []
     for index, item in enumerate(items if isinstance(items, list | tuple) else ()):

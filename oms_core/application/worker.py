@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import logging
 import os
+import platform
 import queue
-import socket
 import threading
 import time
 from datetime import timedelta
@@ -61,7 +61,7 @@ class Worker:
         self._storage = storage
         self._clock = clock
         self._settings = settings
-        self.holder = f"{socket.gethostname()}:{os.getpid()}:{uuid4().hex[:8]}"
+        self.holder = f"{platform.node()}:{os.getpid()}:{uuid4().hex[:8]}"
         self._relay = (
             OutboxRelay(storage, publisher, holder=self.holder) if publisher is not None else None
         )
@@ -146,6 +146,8 @@ class Worker:
             except StoreUnavailable:
                 _log.warning("store unavailable", extra={"order_id": str(claim.order.id)})
                 self._stopping.wait(_STORE_PAUSE_S)
+                # The store's fault, not the order's: it is not to count as a lost worker.
+                self._give_back(claim)
             except Exception:  # noqa: BLE001 - one bad order must not end the thread
                 _log.exception("drive failed", extra={"order_id": str(claim.order.id)})
             finally:

@@ -1,0 +1,1 @@
+"""The whole system in one thread: a simulated clock, workers as puppets, faults at will."""
