@@ -1,0 +1,38 @@
+"""The configuration: one TOML file, environment variables over it, everything checked at start."""
+
+from oms_entrypoints.config.find import find_file, load_config
+from oms_entrypoints.config.secret import Secret
+from oms_entrypoints.config.sections import (
+    AuthSection,
+    Config,
+    InventorySection,
+    JwtKey,
+    LogSection,
+    PaymentAccount,
+    SagaSection,
+    ServerSection,
+    SimulatedOptions,
+    StaticToken,
+    StorageSection,
+    TenantStock,
+    WorkerSection,
+)
+
+__all__ = [
+    "AuthSection",
+    "Config",
+    "InventorySection",
+    "JwtKey",
+    "LogSection",
+    "PaymentAccount",
+    "SagaSection",
+    "Secret",
+    "ServerSection",
+    "SimulatedOptions",
+    "StaticToken",
+    "StorageSection",
+    "TenantStock",
+    "WorkerSection",
+    "find_file",
+    "load_config",
+]

@@ -1,0 +1,180 @@
+"""Turns the written configuration into checked settings: strict, and all mistakes at once."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import TYPE_CHECKING, Any, TypeAlias, TypeVar, cast
+
+from attrs import evolve
+
+from oms_core.errors import ConfigurationError
+from oms_entrypoints.config.adapters import is_known, known_adapters, options_of
+from oms_entrypoints.config.rules import (
+    SettingRule,
+    TableOf,
+    TablesOf,
+    UuidName,
+    settings_of,
+)
+from oms_entrypoints.config.secret import resolve
+from oms_entrypoints.config.sections import Config, PaymentAccount
+from oms_entrypoints.config.similar import did_you_mean
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable
+
+    from oms_entrypoints.config.document import Document
+    from oms_entrypoints.config.rules import AnyRule
+
+T = TypeVar("T")
+Path: TypeAlias = "tuple[str, ...]"
+
+
+def read(document: Document) -> Config:
+    """Make the configuration that *document* asks for.
+
+    Raises:
+        ConfigurationError: every mistake, a sentence each, with the setting and its line.
+    """
+    reader = _Reader(document)
+    config = reader.table(Config, document.tree, ())
+    if reader.mistakes:
+        raise ConfigurationError(sentence for _, sentence in sorted(reader.mistakes))
+    return evolve(cast("Config", config), file=document.file)
+
+
+class _Reader:
+    def __init__(self, document: Document) -> None:
+        self._document = document
+        self.mistakes: list[tuple[tuple[int, str], str]] = []
+
+    def table(self, cls: type[T], table: object, path: Path) -> T | None:
+        """Read one table of settings; ``None`` after a mistake."""
+        if not isinstance(table, Mapping):
+            self._wrong(path, "must be a table of settings")
+            return None
+        before = len(self.mistakes)
+        settings = settings_of(cls)
+        self._refuse_unknown(table, [setting.name for setting in settings], path)
+        given = {}
+        for setting in settings:
+            inner = (*path, setting.name)
+            if setting.name in table:
+                given[setting.name] = self._value(setting.rule, table[setting.name], inner)
+            elif setting.required:
+                self._wrong(inner, f"is missing: {setting.says}")
+        if len(self.mistakes) > before:
+            return None
+        made = cls(**given)
+        for name, wrong in getattr(made, "mistakes", list)():
+            self._wrong((*path, name), wrong)
+        return made
+
+    def _value(self, rule: AnyRule, value: object, path: Path) -> Any:
+        if isinstance(rule, TableOf):
+            return self.table(rule.cls, value, path)
+        if isinstance(rule, TablesOf):
+            return self._tables(rule, value, path)
+        try:
+            return rule.read(value, self._document.place(path))
+        except ValueError as wrong:
+            self._wrong(path, str(wrong))
+            return None
+
+    def _tables(self, rule: TablesOf, value: object, path: Path) -> Mapping[Any, Any]:
+        if not isinstance(value, Mapping):
+            self._wrong(path, "must be a table of tables, each under a name")
+            return {}
+        if rule.one_at_least and not value:
+            self._wrong(path, f"must have at least one table, such as [{path[-1]}.NAME]")
+        made = {}
+        for key, table in value.items():
+            inner = (*path, key)
+            name = self._name(key, inner, rule.names)
+            if rule.cls is PaymentAccount:
+                made[name] = self._account(table, inner)
+            else:
+                made[name] = self.table(rule.cls, table, inner)
+        return made
+
+    def _name(self, key: str, path: Path, rule: SettingRule) -> Any:
+        try:
+            return rule.read(key, self._document.place(path))
+        except ValueError as wrong:
+            self._wrong(path, f"has a name that {wrong}")
+            return key
+
+    # -- payment accounts: which settings there are depends on the adapter ------------------
+
+    def _account(self, table: object, path: Path) -> PaymentAccount | None:
+        if not isinstance(table, Mapping):
+            self._wrong(path, "must be a table of settings")
+            return None
+        adapter = table.get("adapter")
+        if not isinstance(adapter, str) or not is_known(adapter):
+            known = known_adapters()
+            hint = did_you_mean(adapter, known) if isinstance(adapter, str) else ""
+            said = f"must name an installed adapter; known: {', '.join(known)}{hint}"
+            self._wrong((*path, "adapter"), said)
+            return None
+        cls = options_of(adapter)
+        own_tables = table.get("tenants", {})
+        if not isinstance(own_tables, Mapping):
+            self._wrong((*path, "tenants"), "must be a table of tables, each under a tenant's UUID")
+            return None
+        common = {name: table[name] for name in table if name not in {"adapter", "tenants"}}
+        options = self._options(cls, common, path)
+        tenants = {}
+        for key, own in own_tables.items():
+            inner = (*path, "tenants", key)
+            tenant = self._name(key, inner, UuidName())
+            tenants[tenant] = _laid_over(options, self._options(cls, own, inner), own)
+        return PaymentAccount(str(adapter), options, tenants)
+
+    def _options(self, cls: type | None, table: object, path: Path) -> Any:
+        if cls is None:
+            return self._foreign_options(table, path)
+        return self.table(cls, table, path)
+
+    def _foreign_options(self, table: object, path: Path) -> dict[str, Any] | None:
+        """Take options that only their adapter understands; secrets are fetched for it."""
+        if not isinstance(table, Mapping):
+            self._wrong(path, "must be a table of settings")
+            return None
+        options: dict[str, Any] = {}
+        for name, value in table.items():
+            options[name] = value
+            if isinstance(value, str) and value.startswith(("env:", "file:")):
+                place = self._document.place((*path, name))
+                try:
+                    options[name] = resolve(
+                        value, environment=place.environment, folder=place.folder
+                    ).value
+                except ValueError as wrong:
+                    self._wrong((*path, name), str(wrong))
+        return options
+
+    # ---------------------------------------------------------------------------------------
+
+    def _refuse_unknown(self, table: Mapping[str, Any], known: Iterable[str], path: Path) -> None:
+        right = [".".join((*path, one)) for one in known]
+        for name in table:
+            full = ".".join((*path, name))
+            if full not in right:
+                what = "is not a setting" if path else "is not a section"
+                self._wrong((*path, name), what + did_you_mean(full, right))
+
+    def _wrong(self, path: Path, what: str) -> None:
+        order = self._document.where(path)
+        name = ".".join(part if part.isprintable() else ascii(part) for part in path)
+        end = "" if what.endswith(("?", ".")) else "."
+        self.mistakes.append((order, f"{order[1]}: {name} {what}{end}"))
+
+
+def _laid_over(common: Any, own: Any, given: object) -> Any:
+    """Return the common options with those that a tenant was *given* of its own."""
+    if common is None or own is None or not isinstance(given, Mapping):
+        return None
+    if isinstance(common, dict):
+        return {**common, **own}
+    return evolve(common, **{name: getattr(own, name) for name in given})

@@ -1,0 +1,322 @@
+"""The tables of the configuration file: each setting, its range and its default."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from pathlib import Path
+from types import MappingProxyType
+from typing import Any, Final
+from uuid import UUID
+
+from attrs import field, frozen
+
+from oms_core.application.place_order_saga import PlaceOrderSettings
+from oms_core.application.saga_runner import RunnerSettings
+from oms_core.application.worker import WorkerSettings
+from oms_core.domain.inventory import Allocation, AllocationModel
+from oms_core.ports.authentication import Role
+from oms_entrypoints.config.rules import (
+    Choice,
+    FilePath,
+    Seconds,
+    SecretReference,
+    TableOf,
+    TablesOf,
+    Text,
+    UuidName,
+    Whole,
+    setting,
+)
+from oms_entrypoints.config.secret import Secret
+from oms_entrypoints.http.settings import HttpSettings, WsgiServer
+
+_HTTP: Final = HttpSettings()
+_SAGA: Final = PlaceOrderSettings()
+_RUNNER: Final = RunnerSettings()
+_WORKER: Final = WorkerSettings()
+_YEAR_S: Final = 31_536_000
+
+_CLAIM: Final = Text(r"[!-~]{1,255}", "must be the name of a claim, without spaces")
+_RATE: Final = Text(
+    r"[1-9][0-9]{0,8}/(second|minute|hour)",
+    'must be a number of requests and a time, such as "600/minute"',
+)
+_HOST: Final = Text(r"[0-9A-Za-z.:_-]{1,255}", "must be an address or a host name")
+_URL: Final = Text(r"https?://[!-~]{1,2000}", "must be a URL that begins with https://")
+_SHA256: Final = Text(
+    r"sha256:[0-9a-f]{64}", "must be sha256: and 64 hexadecimal digits; oms token --static makes it"
+)
+
+SECRET_BYTES_MIN: Final = 32
+"""HS256 is as strong as its secret: at least as long as the hash (RFC 7518, 3.2)."""
+
+
+@frozen
+class ServerSection:
+    """The HTTP server."""
+
+    host: str = setting(
+        _HOST, default=_HTTP.host, says="Address to listen on; 0.0.0.0 for every network."
+    )
+    port: int = setting(
+        Whole(0, 65_535), default=_HTTP.port, says="Port to listen on; 0 for a free one."
+    )
+    threads: int = setting(
+        Whole(1, 1_000), default=_HTTP.threads, says="Requests answered at once."
+    )
+    wsgi: WsgiServer = setting(
+        Choice(("waitress", "granian")),
+        default=_HTTP.wsgi,
+        says="WSGI server; granian needs the extra oms-core[granian].",
+    )
+    body_limit_bytes: int = setting(
+        Whole(1_024, 104_857_600),
+        default=_HTTP.body_limit_bytes,
+        says="Largest request body; a larger one gets a 413.",
+    )
+    rate_limit: str | None = setting(
+        _RATE,
+        default=_HTTP.rate_limit,
+        says='Requests per tenant and process, such as "600/minute"; no limit if left out.',
+    )
+    connection_limit: int = setting(
+        Whole(1, 100_000), default=_HTTP.connection_limit, says="Open connections, idle ones too."
+    )
+    idle_timeout_s: float = setting(
+        Seconds(1, 3_600), default=_HTTP.idle_timeout_s, says="When an idle connection is closed."
+    )
+    stop_timeout_s: float = setting(
+        Seconds(0, 3_600),
+        default=_HTTP.stop_timeout_s,
+        says="How long a stop waits for requests and orders that are under way.",
+    )
+
+
+@frozen
+class JwtKey:
+    """A key that tokens are signed with. Its kind decides the one algorithm it is for."""
+
+    secret: Secret | None = setting(
+        SecretReference(),
+        default=None,
+        says="A shared secret of 32 bytes or more (HS256): env:NAME or file:PATH.",
+    )
+    public_key: Secret | None = setting(
+        SecretReference(),
+        default=None,
+        says="Or a public key in PEM, RSA (RS256) or P-256 (ES256): env:NAME or file:PATH.",
+    )
+    jwks_url: str | None = setting(
+        _URL, default=None, says="Or where the issuer publishes its keys (RS256, ES256)."
+    )
+
+    def mistakes(self) -> list[tuple[str, str]]:
+        """Tell what does not fit together, each with the setting it stands at."""
+        given = [one for one in (self.secret, self.public_key, self.jwks_url) if one is not None]
+        if len(given) != 1:
+            return [("secret", "or public_key or jwks_url must be given, exactly one of them")]
+        if self.secret is not None and len(self.secret.value.encode()) < SECRET_BYTES_MIN:
+            return [("secret", f"is shorter than {SECRET_BYTES_MIN} bytes; make a longer one")]
+        return []
+
+
+@frozen
+class StaticToken:
+    """A token for a machine, kept as its hash alone."""
+
+    hash: str = setting(_SHA256, says="sha256: and the token's SHA-256; `oms token --static`.")
+    tenant: UUID = setting(UuidName(), says="The tenant it acts for.")
+    org: UUID = setting(UuidName(), says="The organization it acts for.")
+    role: str = setting(Choice(tuple(Role)), says="What it may do.")
+
+
+@frozen
+class AuthSection:
+    """Who may call."""
+
+    issuer: str | None = setting(Text(), default=None, says="What a token's `iss` must be.")
+    audience: str | None = setting(Text(), default=None, says="What a token's `aud` must name.")
+    leeway_s: float = setting(
+        Seconds(0, 60), default=30.0, says="How far the issuer's clock may be from ours."
+    )
+    tenant_claim: str = setting(_CLAIM, default="tenant_id", says="Claim that names the tenant.")
+    org_claim: str = setting(_CLAIM, default="org_id", says="Claim that names the organization.")
+    role_claim: str = setting(_CLAIM, default="role", says="Claim that names the role.")
+    subject_claim: str = setting(_CLAIM, default="sub", says="Claim that names the caller.")
+    keys: Mapping[str, JwtKey] = setting(
+        TablesOf(JwtKey),
+        factory=dict,
+        says="Keys that sign tokens. With neither keys nor tokens, a secret is made beside the "
+        "store at the first start.",
+    )
+    tokens: Mapping[str, StaticToken] = setting(
+        TablesOf(StaticToken), factory=dict, says="Static tokens for machines."
+    )
+
+
+@frozen
+class StorageSection:
+    """Where orders and stock are kept."""
+
+    kind: str = setting(
+        Choice(("sqlite", "memory")),
+        default="sqlite",
+        says="sqlite keeps a file; memory forgets everything at the end.",
+    )
+    path: Path = setting(
+        FilePath(), factory=lambda: Path.cwd() / "oms.db", says="The database file of sqlite."
+    )
+
+    def mistakes(self) -> list[tuple[str, str]]:
+        """Tell what can be told without opening the file."""
+        if self.kind != "sqlite":
+            return []
+        if self.path.is_dir():
+            return [("path", f"names a directory, {self.path}; name a file in it")]
+        if not self.path.parent.is_dir():
+            return [("path", f"needs the folder {self.path.parent}, which does not exist; make it")]
+        return []
+
+    @property
+    def secret_file(self) -> Path:
+        """Where the signing secret is kept if none is configured."""
+        if self.kind == "sqlite":
+            return self.path.with_name(self.path.name + ".secret")
+        return Path.cwd() / "oms.secret"
+
+
+@frozen
+class TenantStock:
+    """A tenant's own way of promising stock."""
+
+    allocation: str = setting(
+        Choice(tuple(AllocationModel)),
+        default=AllocationModel.HARD.value,
+        says="hard: held until released; soft: earmarked for ttl_s.",
+    )
+    ttl_s: float = setting(
+        Seconds(1, _YEAR_S), default=Allocation().ttl_s, says="How long a soft promise lasts."
+    )
+
+
+@frozen
+class InventorySection(TenantStock):
+    """How stock is promised to orders. Stock is kept in the same store as orders."""
+
+    tenants: Mapping[UUID, TenantStock] = setting(
+        TablesOf(TenantStock, names=UuidName()), factory=dict, says="Tenants that differ."
+    )
+
+
+@frozen
+class SimulatedOptions:
+    """The simulated provider, which moves nobody's money."""
+
+    webhook_secret: Secret | None = setting(
+        SecretReference(), default=None, says="Signs notifications; env:NAME or file:PATH."
+    )
+
+
+@frozen
+class PaymentAccount:
+    """A payment provider under the name that orders use."""
+
+    adapter: str
+    """simulated, or the name of an installed adapter."""
+    options: Any = field(factory=SimulatedOptions)
+    """What the adapter asks for: its own class of options, or a dictionary."""
+    tenants: Mapping[UUID, Any] = field(factory=dict)
+    """The options of tenants that differ."""
+
+
+@frozen
+class SagaSection:
+    """How patiently an order is driven."""
+
+    action_deadline_s: float = setting(
+        Seconds(1, _YEAR_S), default=_SAGA.action_deadline_s, says="Time for a customer to act."
+    )
+    pending_deadline_s: float = setting(
+        Seconds(1, _YEAR_S), default=_SAGA.pending_deadline_s, says="Time for a provider to decide."
+    )
+    poll_s: float = setting(
+        Seconds(0.01, 3_600), default=_SAGA.poll_s, says="How often a waiting payment is looked up."
+    )
+    proof_after_s: float = setting(
+        Seconds(0, 86_400),
+        default=_SAGA.proof_after_s,
+        says="How old an unanswered call must be before a look-up proves that it had no effect.",
+    )
+    attempts_max: int = setting(
+        Whole(1, 1_000), default=_SAGA.retry.attempts_max, says="Attempts at a step."
+    )
+    retry_first_s: float = setting(
+        Seconds(0.001, 3_600), default=_SAGA.retry.first_s, says="Longest wait before the second."
+    )
+    retry_cap_s: float = setting(
+        Seconds(0.001, 86_400), default=_SAGA.retry.cap_s, says="Longest wait between two."
+    )
+
+
+@frozen
+class WorkerSection:
+    """The threads that drive orders."""
+
+    threads: int = setting(
+        Whole(1, 1_000), default=_WORKER.threads, says="Orders driven at once, per process."
+    )
+    poll_s: float = setting(
+        Seconds(0.01, 3_600),
+        default=_WORKER.poll_s,
+        says="How often the store is asked for orders that other processes accepted.",
+    )
+    queue_max: int = setting(
+        Whole(1, 100_000), default=_WORKER.queue_max, says="Orders claimed ahead."
+    )
+    lease_s: float = setting(
+        Seconds(1, 3_600),
+        default=_RUNNER.lease_s,
+        says="How long an order stays with a process that died; longer than any provider's call.",
+    )
+
+
+@frozen
+class LogSection:
+    """What is logged, to standard error."""
+
+    level: str = setting(
+        Choice(("debug", "info", "warning", "error")), default="info", says="From which level on."
+    )
+    format: str = setting(
+        Choice(("auto", "text", "json")),
+        default="auto",
+        says="auto: text in a terminal, JSON lines elsewhere.",
+    )
+
+
+SIMULATED_ALONE: Final[Mapping[str, PaymentAccount]] = MappingProxyType(
+    {"simulated": PaymentAccount("simulated")}
+)
+"""What orders can be paid with if nothing is configured."""
+
+
+@frozen
+class Config:
+    """The whole configuration, checked."""
+
+    server: ServerSection = setting(TableOf(ServerSection), factory=ServerSection, says="")
+    auth: AuthSection = setting(TableOf(AuthSection), factory=AuthSection, says="")
+    storage: StorageSection = setting(TableOf(StorageSection), factory=StorageSection, says="")
+    inventory: InventorySection = setting(
+        TableOf(InventorySection), factory=InventorySection, says=""
+    )
+    payments: Mapping[str, PaymentAccount] = setting(
+        TablesOf(PaymentAccount, one_at_least=True),
+        default=SIMULATED_ALONE,
+        says="Payment providers by name.",
+    )
+    saga: SagaSection = setting(TableOf(SagaSection), factory=SagaSection, says="")
+    worker: WorkerSection = setting(TableOf(WorkerSection), factory=WorkerSection, says="")
+    log: LogSection = setting(TableOf(LogSection), factory=LogSection, says="")
+    file: Path | None = field(default=None)
+    """The file it was read from."""
