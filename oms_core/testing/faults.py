@@ -51,7 +51,7 @@ class Fault(StrEnum):
     ERROR_ONCE = "error_once"
     """The call is refused without effect, and the caller is told so."""
     ERROR_FROM_NOW_ON = "error_from_now_on"
-    """As ``ERROR_ONCE``, this call and every later one of the same port, until healed."""
+    """As ``ERROR_ONCE``, this call and every later one of the same port, until mended."""
     TIMEOUT = "timeout"
     """No effect and no answer: the caller cannot know."""
     ANSWER_LOST = "answer_lost"
@@ -128,6 +128,11 @@ class FaultPlan:
         with self._lock:
             self._script[len(self._log) + 1 + after_calls] = fault
 
+    def mend(self) -> None:
+        """End what began with ``ERROR_FROM_NOW_ON``; faults still ahead stay ahead."""
+        with self._lock:
+            self._broken.clear()
+
     def heal(self) -> None:
         """End every fault: what is scripted is forgotten, and what is broken works again."""
         with self._lock:
@@ -148,13 +153,9 @@ class FaultPlan:
         number, fault = self._begin(port, method, key)
         if fault is Fault.PAUSE_BEFORE:
             self._meanwhile()
-        if fault not in _EFFECTLESS:
-            answer = do()
-            self._note_effect(number)
-            if fault is Fault.DUPLICATE:
-                answer = do()
-        else:
-            answer = None
+        outcome = None if fault in _EFFECTLESS else self._make(number, do)
+        if fault is Fault.DUPLICATE:
+            outcome = self._make(number, do)
         match fault:
             case Fault.CRASH_BEFORE | Fault.CRASH_AFTER:
                 self.is_dead = True
@@ -163,7 +164,16 @@ class FaultPlan:
                 raise say(fault)
             case Fault.PAUSE_AFTER:
                 self._meanwhile()
-        return answer
+        return outcome() if outcome is not None else None
+
+    def _make(self, number: int, do: Callable[[], Any]) -> Callable[[], Any]:
+        """Make a call; returns what tells its outcome, by returning or raising it."""
+        try:
+            answer = do()
+        except Exception as error:  # noqa: BLE001 - whatever it is, the caller hears of it
+            return partial(_raise, error)
+        self._note_effect(number)
+        return lambda: answer
 
     def _begin(self, port: str, method: str, key: str) -> tuple[int, Fault | None]:
         with self._lock:
@@ -240,6 +250,10 @@ class _Faulty:
             return self._plan.run(self._name, method, do, key, self._trouble)
 
         return call
+
+
+def _raise(error: Exception) -> None:
+    raise error
 
 
 def _name_of(arguments: tuple[object, ...]) -> str:
