@@ -16,6 +16,7 @@ from oms_core.domain.inventory import (
     movement_of_commit,
 )
 from oms_core.errors import IdempotencyKeyReused, InsufficientStock
+from oms_core.ports.clock import SystemClock
 from oms_core.ports.cursors import decode_stock_cursor, encode_stock_cursor
 from oms_core.ports.inventory import StockPage
 
@@ -39,11 +40,11 @@ class MemoryInventory:
     """Promises stock from the memory of this process; implements ``Inventory``.
 
     Every call is one turn of one lock, so that it happens whole or not at all. SOFT
-    reservations lapse by *clock*, noticed by whichever call comes next.
+    reservations lapse by *clock* (by default the machine's), noticed by whichever call comes next.
     """
 
-    def __init__(self, clock: Clock) -> None:
-        self._clock = clock
+    def __init__(self, clock: Clock | None = None) -> None:
+        self._clock = clock or SystemClock()
         self._lock = threading.Lock()
         self._warehouses: defaultdict[Scope, Warehouse] = defaultdict(Warehouse)
 

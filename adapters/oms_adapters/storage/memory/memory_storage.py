@@ -16,6 +16,7 @@ from oms_adapters.storage.memory.record import PaymentKey, Record
 from oms_adapters.storage.memory.shelf import Shelf, by_position, matches, position_of, upper_bound
 from oms_core.domain.saga_position import SagaState
 from oms_core.errors import LeaseLost, OrderNotFound, PaymentReferenceInUse, StaleVersion
+from oms_core.ports.clock import SystemClock
 from oms_core.ports.cursors import (
     OrderPosition,
     encode_order_cursor,
@@ -45,12 +46,13 @@ class MemoryStorage:
     """Keeps orders in the memory of this process; implements ``OrderStorage``.
 
     Everything a caller may wait for is one lock, held for microseconds. Leases are compared
-    with *clock*. What was acknowledged lives exactly as long as the process does: for tests,
-    for trying things out, and for programs whose orders need not outlive them.
+    with *clock* (by default the machine's). What was acknowledged lives exactly as long as the
+    process does: for tests, for trying things out, and for programs whose orders need not
+    outlive them.
     """
 
-    def __init__(self, clock: Clock) -> None:
-        self._clock = clock
+    def __init__(self, clock: Clock | None = None) -> None:
+        self._clock = clock or SystemClock()
         self._lock = threading.Lock()
         self._numbers = count()
         self._shelves: defaultdict[Scope, Shelf] = defaultdict(Shelf)
