@@ -17,6 +17,11 @@ from oms_core.testing.orders import (
     finished,
     with_status,
 )
+from oms_core.testing.payment_contract import (
+    PaymentContract,
+    PaymentStage,
+    SignedNotification,
+)
 from oms_core.testing.refusal import refusal
 from oms_core.testing.storage_contract import StorageContract
 
@@ -24,6 +29,9 @@ __all__ = [
     "AWKWARD_STRINGS",
     "NOON",
     "InventoryContract",
+    "PaymentContract",
+    "PaymentStage",
+    "SignedNotification",
     "SimulatedClock",
     "StorageContract",
     "a_saga_position",
