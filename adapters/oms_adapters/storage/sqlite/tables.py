@@ -53,7 +53,11 @@ ORDERS: Final = Schema(
             ON orders (tenant, provider, live_reference) WHERE live_reference IS NOT NULL
             """,
             "CREATE INDEX orders_by_age ON orders (tenant, org, created_us, id)",
-            "CREATE INDEX orders_by_status ON orders (tenant, org, status, created_us, id)",
+            # The channel at its end: of all pairs of filters, these two may leave many orders.
+            """
+            CREATE INDEX orders_by_status
+            ON orders (tenant, org, status, created_us, id, channel)
+            """,
             "CREATE INDEX orders_by_channel ON orders (tenant, org, channel, created_us, id)",
             """
             CREATE INDEX orders_by_customer

@@ -1,0 +1,264 @@
+"""The inventory port over one SQLite file."""
+
+from __future__ import annotations
+
+import sqlite3
+from collections.abc import Callable, Sequence
+from datetime import datetime, timedelta
+from typing import Final, TypeVar
+
+from attrs import evolve
+
+from oms_adapters.inventory.sqlite.levels import Query, levels_of_items, levels_of_scope
+from oms_adapters.inventory.sqlite.reservation import Reservation, State, summed
+from oms_adapters.inventory.sqlite.tables import INVENTORY
+from oms_adapters.inventory.sqlite.warehouse import TO_LAPSE, Warehouse
+from oms_adapters.sqlite import SqliteDatabase
+from oms_core.domain.inventory import (
+    Allocation,
+    AllocationModel,
+    AlreadyCommitted,
+    AlreadyReleased,
+    Demand,
+    OutOfStock,
+    Reserved,
+    StockItem,
+    StockLevel,
+    StockMovement,
+    movement_of_commit,
+)
+from oms_core.domain.scope import Scope
+from oms_core.errors import (
+    IdempotencyKeyReused,
+    InsufficientStock,
+    InventoryUnavailable,
+    StoreUnavailable,
+)
+from oms_core.ports.clock import Clock, SystemClock
+from oms_core.ports.cursors import decode_stock_cursor, encode_stock_cursor
+from oms_core.ports.inventory import CommitOutcome, HardenOutcome, ReserveOutcome, StockPage
+from oms_core.ports.order_document import from_microseconds, to_microseconds
+
+T = TypeVar("T")
+
+LAPSES_MAX: Final = 500
+"""Reservations that lapse in one transaction: after a quiet night there may be many."""
+
+_MOVEMENTS: Final = """
+SELECT movement_id, quantity_delta, reason, at_us, actor FROM stock_movements
+WHERE tenant = ? AND org = ? AND sku = ? AND location = ? AND number > ?
+ORDER BY number LIMIT ?
+"""
+
+
+class SqliteInventory:
+    """Promises stock from *database*; implements ``Inventory``.
+
+    Every call is one operation of one transaction, so that it happens whole or not at all,
+    and no two see the same piece available, from whichever thread or process. SOFT
+    reservations lapse by *clock*, noticed by whichever call comes next.
+
+    Raises:
+        StoreUnusable: a newer version of this program has changed the tables.
+    """
+
+    def __init__(self, database: SqliteDatabase, clock: Clock | None = None) -> None:
+        self._database = database
+        self._clock = clock or SystemClock()
+        database.migrate(INVENTORY)
+
+    # -- promising -------------------------------------------------------------------------
+
+    def reserve(
+        self,
+        scope: Scope,
+        reservation_id: str,
+        demands: Sequence[Demand],
+        *,
+        allocation: Allocation,
+    ) -> ReserveOutcome:
+        """Promise all of *demands* or nothing; see ``Inventory.reserve``."""
+        wanted = summed(demands)
+
+        def run(warehouse: Warehouse, now: datetime) -> ReserveOutcome:
+            reservation = warehouse.find(reservation_id)
+            reservation = reservation or Reservation(State.LAPSED, wanted)
+            if reservation.answer is not None:
+                return reservation.answer
+            taken = warehouse.take(reservation.demands)
+            match taken:
+                case OutOfStock(shortages):
+                    refused = evolve(reservation, state=State.REFUSED, shortages=shortages)
+                    warehouse.keep(reservation_id, refused)
+                case Reserved():
+                    lapses_us = _lapses_us(allocation, now)
+                    held = evolve(reservation, state=State.HELD, lapses_us=lapses_us)
+                    warehouse.keep(reservation_id, held)
+            return taken
+
+        return self._write(scope, run)
+
+    def harden(self, scope: Scope, reservation_id: str) -> HardenOutcome:
+        """Make a SOFT reservation permanent; see ``Inventory.harden``."""
+
+        def run(warehouse: Warehouse, _now: datetime) -> HardenOutcome:
+            reservation = warehouse.find(reservation_id)
+            if reservation is None:
+                return AlreadyReleased()
+            outcome = reservation.answer or warehouse.take(reservation.demands)
+            hard = evolve(reservation, state=State.HELD, lapses_us=None)
+            if isinstance(outcome, Reserved) and hard != reservation:
+                warehouse.keep(reservation_id, hard)
+            return outcome
+
+        return self._write(scope, run)
+
+    def release(self, scope: Scope, reservation_id: str) -> AlreadyReleased | AlreadyCommitted:
+        """Make the pieces available again, for good; see ``Inventory.release``."""
+
+        def run(warehouse: Warehouse, _now: datetime) -> AlreadyReleased | AlreadyCommitted:
+            reservation = warehouse.find(reservation_id) or Reservation(State.LAPSED)
+            if isinstance(reservation.answer, AlreadyReleased | AlreadyCommitted):
+                return reservation.answer
+            if reservation.state is State.HELD:
+                warehouse.give_back(reservation.demands)
+            warehouse.keep(reservation_id, _ended(reservation, State.RELEASED))
+            return AlreadyReleased()
+
+        return self._write(scope, run)
+
+    def commit(self, scope: Scope, reservation_id: str, *, actor: str) -> CommitOutcome:
+        """Let the goods leave; see ``Inventory.commit``."""
+
+        def run(warehouse: Warehouse, now: datetime) -> CommitOutcome:
+            reservation = warehouse.find(reservation_id)
+            if reservation is None:
+                return AlreadyReleased()
+            outcome = reservation.answer or warehouse.take(reservation.demands)
+            if not isinstance(outcome, Reserved):
+                return outcome
+            warehouse.give_back(reservation.demands)
+            for demand in reservation.demands:
+                warehouse.book(movement_of_commit(reservation_id, demand, at=now, actor=actor))
+            warehouse.keep(reservation_id, _ended(reservation, State.COMMITTED))
+            return AlreadyCommitted()
+
+        return self._write(scope, run)
+
+    # -- counting --------------------------------------------------------------------------
+
+    def adjust(self, scope: Scope, movement: StockMovement) -> StockLevel:
+        """Append *movement* to the ledger once; see ``Inventory.adjust``."""
+
+        def run(warehouse: Warehouse, _now: datetime) -> StockLevel:
+            item = movement.item
+            known = warehouse.known_movement(movement.movement_id)
+            if known is not None:
+                # When it is sent again, the time differs, and perhaps who sends it.
+                if known != (item, movement.quantity_delta, movement.reason):
+                    raise IdempotencyKeyReused
+                return warehouse.level(item)
+            if movement.quantity_delta < 0:
+                available = warehouse.level(item).available
+                if available < -movement.quantity_delta:
+                    raise InsufficientStock(item.sku, item.location, available)
+            return warehouse.book(movement)
+
+        return self._write(scope, run)
+
+    def levels(
+        self,
+        scope: Scope,
+        *,
+        items: Sequence[StockItem] | None = None,
+        sku: str | None = None,
+        location: str | None = None,
+        limit: int = 100,
+        cursor: str | None = None,
+    ) -> StockPage:
+        """Return stock levels, sorted; see ``Inventory.levels``."""
+        after = None if cursor is None else decode_stock_cursor(cursor)
+        self._lapse(scope)
+        if items is None:
+            found = self._levels(levels_of_scope(scope, sku, location, after, limit + 1))
+        else:
+            wanted = [
+                item
+                for item in sorted(set(items))
+                if (after is None or item > after)
+                and sku in {None, item.sku}
+                and location in {None, item.location}
+            ][: limit + 1]
+            found = sorted(self._levels(levels_of_items(scope, wanted))) if wanted else []
+        page = tuple(
+            StockLevel(StockItem(sku, location), on_hand, reserved)
+            for sku, location, on_hand, reserved in found[:limit]
+        )
+        goes_on = len(found) > len(page) > 0
+        return StockPage(page, encode_stock_cursor(page[-1].item) if goes_on else None)
+
+    def movements(
+        self, scope: Scope, item: StockItem, *, limit: int = 100, after: int = 0
+    ) -> tuple[StockMovement, ...]:
+        """Return the ledger of *item*; see ``Inventory.movements``."""
+        place = (scope.tenant_id.bytes, scope.org_id.bytes, item.sku, item.location)
+        rows = self._read(
+            lambda connection: connection.execute(_MOVEMENTS, (*place, after, limit)).fetchall()
+        )
+        return tuple(
+            StockMovement(movement_id, item, delta, reason, from_microseconds(at_us), actor)
+            for movement_id, delta, reason, at_us, actor in rows
+        )
+
+    def ping(self) -> None:
+        """Write and flush a little; see ``Inventory.ping``."""
+        try:
+            self._database.ping()
+        except StoreUnavailable as error:
+            raise InventoryUnavailable(error.reason) from error
+
+    # ------------------------------------------------------------------------------------
+
+    def _levels(self, query: Query) -> list[tuple[str, str, int, int]]:
+        return self._read(lambda connection: connection.execute(*query).fetchall())
+
+    def _lapse(self, scope: Scope) -> None:
+        """Let lapse what is over its time, before a read. Mostly there is nothing."""
+        now_us = to_microseconds(self._clock.now())
+        first = (scope.tenant_id.bytes, scope.org_id.bytes, now_us, 1)
+        if self._read(lambda connection: connection.execute(TO_LAPSE, first).fetchall()):
+            self._write(scope, lambda _warehouse, _now: None)
+
+    def _write(self, scope: Scope, run: Callable[[Warehouse, datetime], T]) -> T:
+        """Run *run* once everything that is over its time has lapsed."""
+
+        def lapse_and_run(connection: sqlite3.Connection) -> tuple[T] | None:
+            now = self._clock.now()
+            warehouse = Warehouse(connection, scope)
+            if warehouse.lapse(to_microseconds(now), LAPSES_MAX) == LAPSES_MAX:
+                return None
+            return (run(warehouse, now),)
+
+        try:
+            # More lapses than one transaction should hold up the others for: take turns.
+            while (answer := self._database.write(lapse_and_run)) is None:
+                pass
+        except StoreUnavailable as error:
+            raise InventoryUnavailable(error.reason) from error
+        return answer[0]
+
+    def _read(self, run: Callable[[sqlite3.Connection], T]) -> T:
+        try:
+            return self._database.read(run)
+        except StoreUnavailable as error:
+            raise InventoryUnavailable(error.reason) from error
+
+
+def _lapses_us(allocation: Allocation, now: datetime) -> int | None:
+    if allocation.model is not AllocationModel.SOFT:
+        return None
+    return to_microseconds(now + timedelta(seconds=allocation.ttl_s))
+
+
+def _ended(reservation: Reservation, state: State) -> Reservation:
+    return evolve(reservation, state=state, shortages=(), lapses_us=None)
