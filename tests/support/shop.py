@@ -138,10 +138,10 @@ class Shop:
     def place_until_acknowledged(self, request: PlaceOrder, *, mended_after: int = 3) -> UUID:
         """Be a client that does not give up: the same request until it is answered.
 
-        A broken store works again after so many attempts in vain.
+        A broken store works again whenever it was tried so often in vain.
         """
-        for attempt in range(ROUNDS_MAX):
-            if attempt == mended_after:
+        for attempt in range(1, ROUNDS_MAX):
+            if attempt % (mended_after + 1) == 0:
                 self.plan.mend()
             try:
                 return self.oms.place_order(self.scope, request).order_id

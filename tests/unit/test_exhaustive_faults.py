@@ -16,7 +16,7 @@ from oms_core import Order, OrderStatus, PlaceOrderSettings
 from oms_core.domain.inventory import demands_of
 from oms_core.domain.order import ReservationState
 from oms_core.domain.order_status import TRANSITIONS
-from oms_core.errors import IdempotencyKeyReused, OrderNotFound, StoreUnavailable
+from oms_core.errors import IdempotencyKeyReused, StoreUnavailable
 from oms_core.ports.payments import Capabilities
 from oms_core.testing import refusal
 from oms_core.testing.faults import FAULTS_ALONE, Fault, FaultPlan, SimulatedCrash
@@ -35,7 +35,7 @@ class Scenario:
     reference: str = "good_card"
     price: str = "19.99"
     stock: Mapping[str, int] = field(factory=lambda: {ARMCHAIR: 10, DRUM: 10})
-    saga: PlaceOrderSettings = PlaceOrderSettings()
+    saga: PlaceOrderSettings = field(factory=PlaceOrderSettings)
     asynchronous: bool = False
     needs_retries: bool = False
     """Uses up most of the retry budget by itself: one more fault may be one too many."""
@@ -67,11 +67,19 @@ SCENARIOS = {
 class Life:
     """One order's life under a plan of faults, watched at every moment."""
 
-    def __init__(self, scenario: Scenario, plan: FaultPlan, *, outage: int = SHORT_OUTAGE) -> None:
+    def __init__(
+        self,
+        scenario: Scenario,
+        script: Mapping[int, Fault] | None = None,
+        *,
+        outage: int = SHORT_OUTAGE,
+        script_of_others: Mapping[int, Fault] | None = None,
+    ) -> None:
         self.scenario = scenario
-        self.plan = plan
+        self.plan = FaultPlan(script, meanwhile=self.everybody_else_finishes)
+        self.plan_of_others = FaultPlan(script_of_others)
         self.shop = Shop(
-            plan=plan,
+            plan=self.plan,
             stock=scenario.stock,
             saga=scenario.saga,
             capabilities=Capabilities(asynchronous_modifications=scenario.asynchronous),
@@ -101,6 +109,19 @@ class Life:
             self.shop.work_once()
             self.check_always()
             if not self.shop.let_time_pass():
+                return
+
+    def everybody_else_finishes(self) -> None:
+        """Let the lease run out, and another process do all the work; it may meet a fault too."""
+        shop = self.shop
+        shop.clock.advance(LEASE_S + 1)
+        other = shop.a_process(self.plan_of_others)
+        for _ in range(LONG_OUTAGE):
+            try:
+                other.run_until_idle()
+            except (SimulatedCrash, StoreUnavailable):
+                self.plan_of_others.restart()
+            if not shop.let_time_pass():
                 return
 
     def check_always(self) -> None:
@@ -179,7 +200,7 @@ class Life:
 
 def undisturbed(scenario: Scenario) -> tuple[int, Order]:
     """Count the calls of an order's life that goes well, and tell how it ends."""
-    life = Life(scenario, FaultPlan())
+    life = Life(scenario)
     order = life.go()
     return life.calls, order
 
@@ -191,10 +212,10 @@ def test_any_single_fault_at_any_call_leaves_a_right_order(name: str, fault: Fau
     calls, expected = undisturbed(scenario)
 
     for number in range(1, calls + 1):
-        plan = FaultPlan({number: fault})
-        order = Life(scenario, plan).go()
+        life = Life(scenario, {number: fault})
+        order = life.go()
 
-        assert plan.faults_met, f"call {number} was never made"
+        assert life.plan.faults_met, f"call {number} was never made"
         if not scenario.needs_retries:
             assert (order.status, order.failure) == (expected.status, expected.failure)
 
@@ -204,26 +225,25 @@ def test_an_outage_that_uses_up_every_retry_leaves_a_right_order(name: str) -> N
     scenario = SCENARIOS[name]
 
     for number in range(1, undisturbed(scenario)[0] + 1):
-        Life(scenario, FaultPlan({number: Fault.ERROR_FROM_NOW_ON}), outage=LONG_OUTAGE).go()
+        Life(scenario, {number: Fault.ERROR_FROM_NOW_ON}, outage=LONG_OUTAGE).go()
 
 
 @pytest.mark.timeout(3600)
 @pytest.mark.parametrize("name", SCENARIOS)
 def test_two_faults_at_any_two_calls_leave_a_right_order(name: str) -> None:
-    scenario = SCENARIOS[name]
     met = 0
 
-    for script in _pairs(name, scenario):
-        plan = FaultPlan(script)
-        Life(scenario, plan).go()
-        met += len(plan.faults_met) > 1
+    for script in _pairs(name):
+        life = Life(SCENARIOS[name], script)
+        life.go()
+        met += len(life.plan.faults_met) > 1
 
     assert met > PAIRS_A_SCENARIO // 4, "hardly any second fault was met"
 
 
 @pytest.mark.parametrize("pause", [Fault.PAUSE_BEFORE, Fault.PAUSE_AFTER])
 @pytest.mark.parametrize("name", SCENARIOS)
-def test_a_zombie_that_goes_on_after_anyone_took_over_changes_nothing(
+def test_a_zombie_that_goes_on_after_all_was_done_by_others_changes_nothing(
     name: str, pause: Fault
 ) -> None:
     """F28, F29: whoever lost the lease finds everything done, and does nothing more."""
@@ -231,54 +251,26 @@ def test_a_zombie_that_goes_on_after_anyone_took_over_changes_nothing(
     calls, expected = undisturbed(scenario)
 
     for number in range(1, calls + 1):
-        life = Life(scenario, FaultPlan())
-        taken_over: list[Order] = []
-        life.plan = life.shop.plan = FaultPlan(
-            {number: pause}, meanwhile=lambda: taken_over.append(_everybody_else_finishes(life))
-        )
-        life.shop.restart()
+        life = Life(scenario, {number: pause})
         order = life.go()
 
-        assert taken_over
+        assert life.plan_of_others.calls, "nobody went on meanwhile"
         assert (order.status, order.failure) == (expected.status, expected.failure)
 
 
 @pytest.mark.parametrize("name", ["good_card", "held_too_much", "second_line_is_short"])
-def test_a_zombie_and_a_fault_leave_a_right_order(name: str) -> None:
+def test_a_zombie_while_others_meet_a_fault_leaves_a_right_order(name: str) -> None:
     scenario = SCENARIOS[name]
     calls, _ = undisturbed(scenario)
 
     for number, fault in product(range(1, calls + 1), FAULTS_ALONE):
-        life = Life(scenario, FaultPlan())
-        struck = FaultPlan({3: fault})
-        life.plan = life.shop.plan = FaultPlan(
-            {number: Fault.PAUSE_BEFORE, number + 1: Fault.TIMEOUT},
-            meanwhile=lambda: _everybody_else_finishes(life, struck),
-        )
-        life.shop.restart()
-        life.go()
+        script = {number: Fault.PAUSE_BEFORE, number + 1: Fault.TIMEOUT}
+        Life(scenario, script, script_of_others={3: fault}).go()
 
 
-def _everybody_else_finishes(life: Life, plan: FaultPlan | None = None) -> Order | None:
-    """Let the lease run out, and another process do all the work; it may meet a fault too."""
-    shop = life.shop
-    shop.clock.advance(LEASE_S + 1)
-    other = shop.a_process(plan or FaultPlan())
-    for _ in range(LONG_OUTAGE):
-        try:
-            other.run_until_idle()
-        except (SimulatedCrash, StoreUnavailable):
-            other = shop.a_process(FaultPlan())
-        if not shop.let_time_pass():
-            break
-    try:
-        return shop.order()
-    except OrderNotFound:
-        return None
-
-
-def _pairs(name: str, scenario: Scenario) -> Iterator[dict[int, Fault]]:
+def _pairs(name: str) -> Iterator[dict[int, Fault]]:
     """Draw ordered pairs of faults, or list them all if there is time."""
+    scenario = SCENARIOS[name]
     calls, _ = undisturbed(scenario)
     if settings.get_current_profile_name() != "thorough":
         chance = Random(name)
@@ -288,7 +280,7 @@ def _pairs(name: str, scenario: Scenario) -> Iterator[dict[int, Fault]]:
             yield {first: chance.choice(FAULTS_ALONE), second: chance.choice(FAULTS_ALONE)}
         return
     for first, fault in product(range(1, calls + 1), FAULTS_ALONE):
-        life = Life(scenario, FaultPlan({first: fault}))
+        life = Life(scenario, {first: fault})
         life.go()
         for second, other in product(range(first + 1, life.calls + 1), FAULTS_ALONE):
             yield {first: fault, second: other}
