@@ -127,7 +127,7 @@ class Warehouse:
         """Let SOFT reservations lapse whose time is over. They are not final: see ``hold``."""
         while self._lapses and self._lapses[0][0] <= now:
             until, _, reservation = heappop(self._lapses)
-            if reservation.is_held and reservation.expires_at == until:
+            if reservation.expires_at == until:
                 self.let_go(reservation, None)
 
     def _change_reserved(self, reservation: Reservation, sign: int) -> None:

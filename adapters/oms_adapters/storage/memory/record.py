@@ -65,8 +65,7 @@ class Record:
         late, but alone.
         """
         return (
-            self.holder is not None
-            and lease.token == self.token
+            lease.token == self.token
             and lease.holder == self.holder
             and lease.order_id == self.order.id
             and lease.scope == self.order.scope

@@ -21,11 +21,12 @@ class SortedIndex(Generic[T]):
     one block, however many items there are.
     """
 
-    __slots__ = ("_blocks", "_key", "_length")
+    __slots__ = ("_block_max", "_blocks", "_key", "_length")
 
-    def __init__(self, key: Callable[[T], Any]) -> None:
+    def __init__(self, key: Callable[[T], Any], *, block_max: int = BLOCK_MAX) -> None:
         self._blocks: list[list[T]] = []
         """None is empty, and every key of one is lower than all keys of the next."""
+        self._block_max = block_max
         self._key = key
         self._length = 0
 
@@ -41,7 +42,7 @@ class SortedIndex(Generic[T]):
         key = self._key(item)
         self._length += 1
         if not self._blocks or self._key(self._blocks[-1][-1]) < key:
-            if not self._blocks or len(self._blocks[-1]) == BLOCK_MAX:
+            if not self._blocks or len(self._blocks[-1]) >= self._block_max:
                 self._blocks.append([item])
             else:
                 self._blocks[-1].append(item)
@@ -49,7 +50,7 @@ class SortedIndex(Generic[T]):
         number = self._block_for(key)
         block = self._blocks[number]
         insort(block, item, key=self._key)
-        if len(block) > BLOCK_MAX:
+        if len(block) > self._block_max:
             middle = len(block) // 2
             self._blocks[number : number + 1] = [block[:middle], block[middle:]]
 
