@@ -238,6 +238,8 @@ class SqliteStorage:
 
     def mark_published(self, sent: Sequence[Unpublished]) -> None:
         """Record that events left; see ``OrderStorage.mark_published``."""
+        if not sent:
+            return
 
         def run(connection: sqlite3.Connection) -> None:
             now_us = to_microseconds(self._clock.now())
