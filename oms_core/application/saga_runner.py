@@ -21,7 +21,7 @@ from oms_core.application.saga import (
     Waiting,
     Work,
 )
-from oms_core.domain.order import FailureReason
+from oms_core.domain.order import SYSTEM, FailureReason
 from oms_core.domain.saga_position import Attention, SagaPhase, Wait
 from oms_core.errors import LeaseLost, OmsError, StaleVersion
 
@@ -212,20 +212,22 @@ class SagaRunner:
                 return self._troubled(step, outcome, order, now)
 
     def _done(self, saga: Saga, step: Step, order: Order, now: datetime) -> Order:
-        order = _noted(step, order, "done", now)
-        order = _carry_on(order, now)
-        following = saga.after(step, order.saga.phase)
+        phase = order.saga.phase
+        position = order.saga.noting(step.name, _action(order), "done", at=now)
+        following = saga.after(step, phase)
         if following is not None:
-            order = evolve(order, saga=_entering(order.saga, following, now))
-            if order.saga.phase is SagaPhase.RUNNING and following.is_local(order):
+            order = _going_on(order, _entering(position, following, now), now)
+            if phase is SagaPhase.RUNNING and following.is_local(order):
                 outcome = following.run(Work(order, now))
                 if isinstance(outcome, Done):
                     return self._done(saga, following, outcome.apply(order, now), now)
             return order
-        over = order.saga.phase is SagaPhase.RUNNING
-        if not over:
+        order = _going_on(order, evolve(position, wait=None), now)
+        if phase is SagaPhase.COMPENSATING:
             order = saga.when_compensated(order, now)
-        phase = SagaPhase.COMPLETED if over else SagaPhase.COMPENSATED
+            phase = SagaPhase.COMPENSATED
+        else:
+            phase = SagaPhase.COMPLETED
         return evolve(order, saga=evolve(order.saga, phase=phase, step=None, due_at=None))
 
     def _troubled(self, step: Step, trouble: Trouble, order: Order, now: datetime) -> Order:
@@ -272,11 +274,12 @@ def _noted(
     return evolve(order, saga=position)
 
 
-def _carry_on(order: Order, now: datetime) -> Order:
-    """End a wait, and take down a flag that was raised while it was being retried."""
-    if order.saga.attention is not None:
-        order = order.resolve_attention(reason="went on by itself", actor="system", at=now)
-    return evolve(order, saga=evolve(order.saga, wait=None))
+def _going_on(order: Order, position: SagaPosition, now: datetime) -> Order:
+    """Move to *position*, and take down a flag that was raised while it was being retried."""
+    if order.saga.attention is None:
+        return evolve(order, saga=position)
+    order = order.resolve_attention(reason="went on by itself", actor=SYSTEM, at=now)
+    return evolve(order, saga=evolve(position, attention=None))
 
 
 def _entering(position: SagaPosition, step: Step, now: datetime) -> SagaPosition:
@@ -296,10 +299,8 @@ def _refused(step: Step, refused: Refused, order: Order, now: datetime) -> Order
 
 def _turned_back(step: Step, order: Order, reason: FailureReason, now: datetime) -> Order:
     """Turn to compensation, beginning with this step: it may have had its effect."""
-    order = _carry_on(order, now)
-    position = evolve(order.saga, phase=SagaPhase.COMPENSATING)
-    position = _entering(position, step, now)
-    return evolve(order, saga=position, failure=order.failure or reason)
+    position = evolve(_entering(order.saga, step, now), phase=SagaPhase.COMPENSATING)
+    return evolve(_going_on(order, position, now), failure=order.failure or reason)
 
 
 def _waiting(step: Step, waiting: Waiting, order: Order, now: datetime) -> Order:

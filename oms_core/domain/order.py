@@ -7,7 +7,7 @@ change, and one fact is appended to the history.
 from __future__ import annotations
 
 from enum import StrEnum
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from attrs import evolve, field, frozen
 
@@ -137,7 +137,15 @@ class Order:
     ) -> Order:
         """Make the order as it is first stored: accepted, nothing reserved, nothing held."""
         amount = order_total(lines, adjustments, currency)
-        placed = cls(
+        facts: dict[str, Fact] = {
+            "total": amount.amount,
+            "currency": currency,
+            "lines": len(lines),
+        }
+        placed = HistoryEntry(
+            1, Change.ORDER_PLACED, at, actor, None, OrderStatus.PENDING_PAYMENT, facts
+        )
+        return cls(
             id=order_id,
             scope=scope,
             idempotency_key=idempotency_key,
@@ -160,16 +168,8 @@ class Order:
             saga=saga,
             created_at=at,
             updated_at=at,
+            history=(placed,),
         )
-        facts: dict[str, Fact] = {
-            "total": amount.amount,
-            "currency": currency,
-            "lines": len(placed.lines),
-        }
-        entry = HistoryEntry(
-            1, Change.ORDER_PLACED, at, actor, None, OrderStatus.PENDING_PAYMENT, facts
-        )
-        return evolve(placed, history=(entry,))
 
     @property
     def currency(self) -> str:
@@ -212,26 +212,26 @@ class Order:
         held = ReservationState.EARMARKED if soft else ReservationState.HELD
         if self.reservation is held:
             return self
-        firmer = evolve(self, reservation=held)
         if self.reservation is ReservationState.EARMARKED:
-            return firmer
-        return firmer._with(Change.INVENTORY_RESERVED, at=at)
+            return evolve(self, reservation=held)
+        return self._with(Change.INVENTORY_RESERVED, at=at, reservation=held)
 
     def record_shortage(self, missing: Mapping[str, int], *, at: datetime) -> Order:
         """Record that the inventory refused; *missing* is how many pieces lack, per sku."""
         if self.reservation is ReservationState.REFUSED:
             return self
-        return evolve(self, reservation=ReservationState.REFUSED)._with(
-            Change.INVENTORY_REFUSED, at=at, facts=dict(missing)
+        return self._with(
+            Change.INVENTORY_REFUSED,
+            at=at,
+            facts=dict(missing),
+            reservation=ReservationState.REFUSED,
         )
 
     def record_release(self, *, at: datetime) -> Order:
         """Record that whatever was reserved is available again."""
         if self.reservation not in {ReservationState.HELD, ReservationState.EARMARKED}:
             return self
-        return evolve(self, reservation=ReservationState.RELEASED)._with(
-            Change.INVENTORY_RELEASED, at=at
-        )
+        return self._with(Change.INVENTORY_RELEASED, at=at, reservation=ReservationState.RELEASED)
 
     # -- payment -------------------------------------------------------------------------
 
@@ -263,8 +263,12 @@ class Order:
             facts["captured"] = captured.amount
         if held.provider_id:
             facts["provider_id"] = held.provider_id
-        return evolve(self, payment=payment)._moved_to(
-            OrderStatus.PAYMENT_AUTHORIZED, Change.PAYMENT_AUTHORIZED, at=at, facts=facts
+        return self._moved_to(
+            OrderStatus.PAYMENT_AUTHORIZED,
+            Change.PAYMENT_AUTHORIZED,
+            at=at,
+            facts=facts,
+            payment=payment,
         )
 
     def need_no_payment(self, *, at: datetime) -> Order:
@@ -276,11 +280,12 @@ class Order:
         if self.payment.status is PaymentStatus.NOT_REQUIRED:
             return self
         payment = evolve(self.payment, status=PaymentStatus.NOT_REQUIRED)
-        return evolve(self, payment=payment)._moved_to(
+        return self._moved_to(
             OrderStatus.PAYMENT_AUTHORIZED,
             Change.PAYMENT_AUTHORIZED,
             at=at,
             facts={"amount": self.total.amount, "currency": self.currency, "required": False},
+            payment=payment,
         )
 
     def await_customer(self, *, next_action: str | None, at: datetime) -> Order:
@@ -289,16 +294,14 @@ class Order:
             return self
         payment = evolve(self.payment, status=PaymentStatus.ACTION_REQUIRED)
         facts: dict[str, Fact] = {"next_action": next_action} if next_action else {}
-        return evolve(self, payment=payment)._with(
-            Change.CUSTOMER_ACTION_REQUIRED, at=at, facts=facts
-        )
+        return self._with(Change.CUSTOMER_ACTION_REQUIRED, at=at, facts=facts, payment=payment)
 
     def await_provider(self, *, at: datetime) -> Order:
         """Record that the provider has not decided yet. Only the first time is a fact."""
         if any(entry.change is Change.PAYMENT_PENDING for entry in self.history):
             return self
         payment = evolve(self.payment, status=PaymentStatus.PENDING)
-        return evolve(self, payment=payment)._with(Change.PAYMENT_PENDING, at=at)
+        return self._with(Change.PAYMENT_PENDING, at=at, payment=payment)
 
     def record_refusal(self, reason: FailureReason, *, at: datetime) -> Order:
         """Record that there will be no authorization, and why."""
@@ -308,7 +311,7 @@ class Order:
         facts: dict[str, Fact] = {"code": reason.code}
         if reason.provider_code:
             facts["provider_code"] = reason.provider_code
-        return evolve(self, payment=payment)._with(Change.PAYMENT_REFUSED, at=at, facts=facts)
+        return self._with(Change.PAYMENT_REFUSED, at=at, facts=facts, payment=payment)
 
     def record_payment_released(self, refunded: Money | None = None, *, at: datetime) -> Order:
         """Record that nothing is held any more: voided, or refunded if it was captured."""
@@ -323,7 +326,7 @@ class Order:
             refunded=refunded or zero,
         )
         facts: dict[str, Fact] = {"refunded": refunded.amount} if refunded else {"voided": True}
-        return evolve(self, payment=payment)._with(Change.PAYMENT_RELEASED, at=at, facts=facts)
+        return self._with(Change.PAYMENT_RELEASED, at=at, facts=facts, payment=payment)
 
     # -- ends ----------------------------------------------------------------------------
 
@@ -354,17 +357,18 @@ class Order:
         """Flag the order for a person; the same flag again changes nothing."""
         if self.saga.attention is not None and self.saga.attention.code == attention.code:
             return self
-        return evolve(self, saga=evolve(self.saga, attention=attention))._with(
+        return self._with(
             Change.ATTENTION_NEEDED,
             at=attention.since,
             facts={"code": attention.code, "message": attention.message},
+            saga=evolve(self.saga, attention=attention),
         )
 
     def resolve_attention(self, *, reason: str, actor: str, at: datetime) -> Order:
         """Take the flag down and let the saga go on at once, with a new retry budget."""
         saga = evolve(self.saga.forgiven(), attention=None, due_at=at)
-        return evolve(self, saga=saga)._with(
-            Change.ATTENTION_RESOLVED, at=at, actor=actor, facts={"reason": reason}
+        return self._with(
+            Change.ATTENTION_RESOLVED, at=at, actor=actor, facts={"reason": reason}, saga=saga
         )
 
     # ------------------------------------------------------------------------------------
@@ -376,20 +380,23 @@ class Order:
         *,
         at: datetime,
         facts: Mapping[str, Fact] | None = None,
+        **fields: Any,
     ) -> Order:
         if status not in TRANSITIONS[self.status]:
             raise IllegalTransition(self.id, self.status, status)
-        return self._with(change, at=at, status=status, facts=facts)
+        return self._with(change, at=at, facts=facts, status=status, **fields)
 
     def _with(
         self,
         change: Change,
         *,
         at: datetime,
-        status: OrderStatus | None = None,
         actor: str = SYSTEM,
         facts: Mapping[str, Fact] | None = None,
+        status: OrderStatus | None = None,
+        **fields: Any,
     ) -> Order:
+        """Append one fact, together with the *fields* that it changes."""
         after = status or self.status
         entry = HistoryEntry(
             sequence=len(self.history) + 1,
@@ -400,7 +407,8 @@ class Order:
             status_after=after,
             facts=dict(facts or {}),
         )
-        return evolve(self, status=after, history=(*self.history, entry), updated_at=at)
+        history = (*self.history, entry)
+        return evolve(self, status=after, history=history, updated_at=at, **fields)
 
 
 _FULFILLMENT = {

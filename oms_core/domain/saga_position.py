@@ -134,22 +134,23 @@ class SagaPosition:
     ) -> SagaPosition:
         """Fold one more attempt into the journal."""
         known = self.journal_of(step, action)
-        entry = known or StepJournal(step, action, 0, at, at, outcome)
-        troubles = entry.troubles
+        if known is None:
+            known = StepJournal(step, action, 0, at, at, outcome)
+        troubles = known.troubles
         if outcome in {"retrying", "stuck"}:
             troubles += 1
         elif outcome != "new_generation":
             troubles = 0
-        folded = evolve(
-            entry,
-            attempts=entry.attempts + 1,
+        folded = StepJournal(
+            step=step,
+            action=action,
+            attempts=known.attempts + 1,
+            first_at=known.first_at,
             last_at=at,
             outcome=outcome,
             troubles=troubles,
-            generations=entry.generations + (outcome == "new_generation"),
-            error=error or entry.error,
+            generations=known.generations + (outcome == "new_generation"),
+            error=error or known.error,
         )
-        if known is None:
-            return evolve(self, journal=(*self.journal, folded))
-        journal = tuple(folded if entry is known else entry for entry in self.journal)
-        return evolve(self, journal=journal)
+        others = tuple(j for j in self.journal if (j.step, j.action) != (step, action))
+        return evolve(self, journal=(*others, folded))
