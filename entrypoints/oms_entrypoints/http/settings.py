@@ -2,11 +2,15 @@
 
 from __future__ import annotations
 
-from typing import Final, Literal, TypeAlias
+from typing import TYPE_CHECKING, Final, Literal, TypeAlias
 
 from attrs import frozen
 
+if TYPE_CHECKING:
+    from wsgiref.types import WSGIApplication
+
 BODY_BYTES_MAX: Final = 1_048_576
+WsgiApp: TypeAlias = "WSGIApplication"
 WsgiServer: TypeAlias = Literal["waitress", "granian"]
 
 

@@ -81,8 +81,11 @@ def _subject(value: object, name: str) -> str:
 def _instant(claims: Mapping[str, Any], name: str) -> float:
     """Read a time. NaN, which JSON readers let through, would never be over."""
     value = claims.get(name)
-    number = isinstance(value, int | float) and not isinstance(value, bool)
-    if number and abs(value) < float(1 << 53):
+    if (
+        isinstance(value, int | float)
+        and not isinstance(value, bool)
+        and abs(value) < float(1 << 53)
+    ):
         return float(value)
     raise _wrong(name, "must be a time in seconds since 1970")
 

@@ -1,0 +1,79 @@
+"""Makes the WSGI application."""
+
+from __future__ import annotations
+
+from importlib.metadata import version
+from typing import TYPE_CHECKING
+
+import falcon
+import orjson
+
+from oms_entrypoints.http import documents, health, inventory, orders
+from oms_entrypoints.http.error_handlers import ErrorHandlers
+from oms_entrypoints.http.gate import Gate
+from oms_entrypoints.http.metrics import Metrics
+from oms_entrypoints.http.openapi.document import openapi_document
+from oms_entrypoints.http.openapi.page import content_security_policy, page_of
+from oms_entrypoints.http.rate_limit import RateLimit
+from oms_entrypoints.http.resource import JSON, require_permits
+from oms_entrypoints.http.settings import HttpSettings
+
+if TYPE_CHECKING:
+    from falcon import App, Request, Response
+
+    from oms_core.application.order_management import OrderManagement
+    from oms_core.ports.authentication import Authenticator
+    from oms_entrypoints.http.resource import Resource
+
+
+def create_app(
+    oms: OrderManagement,
+    authenticator: Authenticator,
+    *,
+    settings: HttpSettings | None = None,
+    metrics: Metrics | None = None,
+) -> App[Request, Response]:
+    """Return an application that any WSGI server can serve, from any number of threads.
+
+    Configure the logs first (``oms_entrypoints.logs``): the application keeps to what it finds.
+    It starts no thread and listens nowhere; *oms* is started, stopped and closed by whoever
+    made it. *metrics* may hold figures of other parts of the program.
+
+    Raises:
+        ConfigurationError: the rate limit is no rate.
+    """
+    settings = settings or HttpSettings()
+    metrics = metrics or Metrics()
+    metrics.watch(oms)
+    gate = Gate(
+        authenticator,
+        metrics,
+        rate_limit=None if settings.rate_limit is None else RateLimit(settings.rate_limit),
+        access_log=settings.access_log,
+    )
+    app: App[Request, Response] = falcon.App(media_type=JSON, middleware=[gate])
+    ErrorHandlers().add_to(app)
+    for address, resource in _resources(oms, metrics, settings).items():
+        require_permits(resource)
+        app.add_route(address, resource)
+    return app
+
+
+def _resources(
+    oms: OrderManagement, metrics: Metrics, settings: HttpSettings
+) -> dict[str, Resource]:
+    document = openapi_document(version("oms-core"))
+    limit_bytes = settings.body_limit_bytes
+    return {
+        orders.ORDERS: orders.OrdersResource(oms, metrics, limit_bytes),
+        orders.ORDER: orders.OrderResource(oms),
+        inventory.ADJUST: inventory.AdjustResource(oms, limit_bytes),
+        inventory.LEVELS: inventory.LevelsResource(oms),
+        health.HEALTHZ: health.HealthResource(),
+        health.READYZ: health.ReadyResource(oms),
+        health.METRICS: health.MetricsResource(metrics),
+        documents.OPENAPI: documents.OpenApiResource(orjson.dumps(document)),
+        documents.DOCS: documents.DocsResource(
+            page_of(document).encode(), content_security_policy()
+        ),
+    }

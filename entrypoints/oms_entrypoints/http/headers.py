@@ -1,0 +1,79 @@
+"""Request headers, read as strictly as the body."""
+
+from __future__ import annotations
+
+import os
+import re
+from functools import lru_cache
+from typing import Final
+from uuid import UUID
+
+from oms_core.domain.rules import Text
+from oms_core.errors import AuthenticationFailed
+
+IDEMPOTENCY_KEY: Final = Text(example="delivery-4711")
+"""The same rule as for the key in the body of an order."""
+REQUEST_ID: Final = re.compile(r"[A-Za-z0-9._~:+=-]{1,128}", re.ASCII)
+TOKEN: Final = re.compile(r"[!-+\--~]{1,16384}", re.ASCII)
+"""Printable ASCII but the comma: with one, a second Authorization header was folded in."""
+
+_UUID: Final = re.compile(r"[0-9a-f]{8}(?:-[0-9a-f]{4}){3}-[0-9a-f]{12}", re.ASCII | re.IGNORECASE)
+_UUID_CHARS: Final = 36
+_ETAG: Final = re.compile(r'(?:W/)?("[!#-~]*")', re.ASCII)
+
+
+def request_id_of(given: str | None) -> str:
+    """Return the caller's request id if it is fit for headers and logs, else a new one."""
+    if given is not None and REQUEST_ID.fullmatch(given):
+        return given
+    return os.urandom(16).hex()
+
+
+def bearer_token_of(authorization: str | None) -> str:
+    """Return the token of an ``Authorization: Bearer`` header (RFC 6750).
+
+    Raises:
+        AuthenticationFailed: there is none.
+    """
+    if not authorization:
+        raise AuthenticationFailed('Send a token: "Authorization: Bearer <token>".')
+    scheme, _, token = authorization.partition(" ")
+    token = token.strip(" ")
+    if scheme.lower() != "bearer" or TOKEN.fullmatch(token) is None:
+        raise AuthenticationFailed('The header must be "Authorization: Bearer <token>".')
+    return token
+
+
+def uuid_of(text: str | None) -> UUID | None:
+    """Return the UUID in its canonical form (RFC 9562) only; ``None``: it is none."""
+    if text is None or len(text) != _UUID_CHARS:
+        return None
+    return _canonical_uuid(text)
+
+
+@lru_cache(maxsize=4_096)
+def _canonical_uuid(text: str) -> UUID | None:
+    return UUID(text) if _UUID.fullmatch(text) else None
+
+
+def text_of(value: str) -> str:
+    """Return a header's value as its sender meant it.
+
+    WSGI hands bytes over as Latin-1 (PEP 3333); clients send UTF-8 if they send more than ASCII.
+    """
+    if value.isascii():
+        return value
+    try:
+        return value.encode("latin-1").decode("utf-8")
+    except UnicodeError:
+        return value
+
+
+def etag_of(version: int) -> str:
+    """Return the entity tag of an order's version."""
+    return f'"{version}"'
+
+
+def names_etag(if_none_match: str, etag: str) -> bool:
+    """Tell whether ``If-None-Match`` names *etag* (RFC 9110, 13.1.2: weak comparison)."""
+    return if_none_match.strip() == "*" or etag in _ETAG.findall(if_none_match)

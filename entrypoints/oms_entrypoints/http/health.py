@@ -1,0 +1,65 @@
+"""``/healthz``, ``/readyz`` and ``/metrics``: what machines ask a server about itself."""
+
+from __future__ import annotations
+
+from types import MappingProxyType
+from typing import TYPE_CHECKING, ClassVar, Final
+
+from oms_entrypoints.http.resource import Permits, Resource, send_json
+from oms_entrypoints.http.views import health_view
+
+if TYPE_CHECKING:
+    from falcon import Request, Response
+
+    from oms_core.application.order_management import OrderManagement
+    from oms_entrypoints.http.metrics import Metrics
+
+HEALTHZ: Final = "/healthz"
+READYZ: Final = "/readyz"
+METRICS: Final = "/metrics"
+_PUBLIC: Final = MappingProxyType({"GET": None, "HEAD": None})
+
+
+class HealthResource(Resource):
+    """Whether the process lives. Restart it if it does not answer."""
+
+    permits: ClassVar[Permits] = _PUBLIC
+
+    def on_get(self, _req: Request, resp: Response) -> None:
+        """Answer: that is all there is to know."""
+        send_json(resp, health_view())
+
+    on_head = on_get
+
+
+class ReadyResource(Resource):
+    """Whether it can take requests: store and inventory can be used now."""
+
+    permits: ClassVar[Permits] = _PUBLIC
+
+    def __init__(self, oms: OrderManagement) -> None:
+        """Ask *oms*."""
+        self._oms = oms
+
+    def on_get(self, _req: Request, resp: Response) -> None:
+        """Answer, or fail as any request would: 503 with Retry-After."""
+        self._oms.ping()
+        send_json(resp, health_view())
+
+    on_head = on_get
+
+
+class MetricsResource(Resource):
+    """Figures for Prometheus."""
+
+    permits: ClassVar[Permits] = _PUBLIC
+
+    def __init__(self, metrics: Metrics) -> None:
+        """Show *metrics*."""
+        self._metrics = metrics
+
+    def on_get(self, req: Request, resp: Response) -> None:
+        """Show all figures, counted now."""
+        resp.data, resp.content_type = self._metrics.page(req.env.get("HTTP_ACCEPT", ""))
+
+    on_head = on_get

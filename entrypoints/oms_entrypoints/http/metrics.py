@@ -1,0 +1,113 @@
+"""What monitoring sees, in the Prometheus text format. No label holds what a client chose."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Final
+
+from prometheus_client import CollectorRegistry, Counter, Histogram, ProcessCollector
+from prometheus_client.core import GaugeMetricFamily
+from prometheus_client.exposition import choose_encoder
+from prometheus_client.registry import Collector
+
+from oms_core.domain.saga_position import SagaState
+from oms_core.errors import OmsError
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable
+
+    from oms_core.application.order_management import OrderManagement
+
+UNMATCHED: Final = "(unmatched)"
+"""The route of a request that no route matched: its path may be anything."""
+_METHODS: Final = frozenset({"GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "OPTIONS"})
+_LATENCIES_S: Final = (0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0, 10.0)
+
+
+class Metrics:
+    """The figures of one application, in a registry of its own: two never mix."""
+
+    def __init__(self) -> None:
+        self.registry = CollectorRegistry()
+        self._requests = Counter(
+            "oms_http_requests",
+            "Requests answered, by route template, method and status.",
+            ["method", "route", "status"],
+            registry=self.registry,
+        )
+        self._latency = Histogram(
+            "oms_http_request_duration_seconds",
+            "From the first byte of a request in the application to its answer.",
+            ["method", "route"],
+            buckets=_LATENCIES_S,
+            registry=self.registry,
+        )
+        orders = Counter(
+            "oms_orders_placed",
+            "Orders placed: accepted for the first time, or repeats answered with the same order.",
+            ["result"],
+            registry=self.registry,
+        )
+        self._accepted = orders.labels("accepted")
+        self._replayed = orders.labels("replayed")
+        self._children: dict[tuple[str, str, int], tuple[Counter, Histogram]] = {}
+        ProcessCollector(registry=self.registry)
+
+    def watch(self, oms: OrderManagement) -> None:
+        """Count the store's unfinished sagas whenever somebody looks."""
+        self.registry.register(_SagaCollector(oms))
+
+    def answered(self, method: str, route: str, status: int, duration_s: float) -> None:
+        """Count a request."""
+        key = (method, route, status)
+        children = self._children.get(key)
+        if children is None:
+            known = method if method in _METHODS else "OTHER"
+            children = self._children[known, route, status] = (
+                self._requests.labels(known, route, str(status)),
+                self._latency.labels(known, route),
+            )
+        requests, latency = children
+        requests.inc()
+        latency.observe(duration_s)
+
+    def placed(self, *, replayed: bool) -> None:
+        """Count an order."""
+        (self._replayed if replayed else self._accepted).inc()
+
+    def page(self, accept: str) -> tuple[bytes, str]:
+        """Return the figures, and their content type in the version that *accept* asks for."""
+        encode, content_type = choose_encoder(accept)
+        return encode(self.registry), content_type
+
+
+class _SagaCollector(Collector):
+    def __init__(self, oms: OrderManagement) -> None:
+        self._oms = oms
+
+    def describe(self) -> Iterable[GaugeMetricFamily]:
+        """Name the figures without asking the store: registering must not need it."""
+        yield self._sagas()
+        yield self._store_up()
+
+    def collect(self) -> Iterable[GaugeMetricFamily]:
+        """Ask the store. While it does not answer there is no count, rather than a wrong one."""
+        sagas, store_up = self._sagas(), self._store_up()
+        try:
+            counts = self._oms.storage.count_sagas()
+        except OmsError:
+            store_up.add_metric([], 0)
+        else:
+            store_up.add_metric([], 1)
+            for state in SagaState:
+                if state is not SagaState.FINISHED:
+                    sagas.add_metric([state], counts.get(state, 0))
+        yield sagas
+        yield store_up
+
+    @staticmethod
+    def _sagas() -> GaugeMetricFamily:
+        return GaugeMetricFamily("oms_sagas", "Unfinished sagas by state.", labels=["state"])
+
+    @staticmethod
+    def _store_up() -> GaugeMetricFamily:
+        return GaugeMetricFamily("oms_store_up", "Whether the store could be asked.")

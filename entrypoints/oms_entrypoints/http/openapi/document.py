@@ -1,0 +1,223 @@
+"""Writes the OpenAPI 3.1 document."""
+
+from __future__ import annotations
+
+import re
+from collections import defaultdict
+from typing import Any, Final
+
+from oms_core.domain.rules import UuidText, fields_of
+from oms_core.errors import InvalidInput, OmsError
+from oms_entrypoints.http.openapi import examples
+from oms_entrypoints.http.openapi.operations import (
+    HEADERS_OF_STATUS,
+    OPERATIONS,
+    RESPONSE_HEADERS,
+    STATUSES_OF_ALL,
+    STATUSES_WITH_A_BODY,
+    STATUSES_WITH_A_TOKEN,
+    WITH_A_TOKEN,
+    Answer,
+    Operation,
+)
+from oms_entrypoints.http.openapi.rule_schemas import example_of, schema_of_rule
+from oms_entrypoints.http.openapi.schemas import Schemas
+from oms_entrypoints.http.problems import PROBLEM_TYPE, problem_of, title_of
+from oms_entrypoints.http.resource import JSON
+from oms_entrypoints.http.views import InvalidInputView, ProblemView
+
+_DESCRIPTION: Final = (
+    "Every order is accepted once and only once, charged once, and never lost. "
+    "Every call but those of the server itself needs the headers `Authorization`, "
+    "`X-Tenant-ID` and `X-Org-ID`. Every refusal is a problem (RFC 9457) whose `code` is stable."
+)
+_TAGS: Final = {
+    "orders": "Place and read orders.",
+    "inventory": "Book and read stock.",
+    "server": "What a server says about itself; open to everybody.",
+}
+_PATH_PARAMETER: Final = re.compile(r"\{(\w+)\}")
+
+
+def openapi_document(version: str) -> dict[str, Any]:
+    """Return the whole document; *version* is the program's."""
+    writer = _Writer()
+    paths: dict[str, Any] = defaultdict(dict)
+    for operation in OPERATIONS:
+        paths[operation.path][operation.method.lower()] = writer.operation(operation)
+    return {
+        "openapi": "3.1.0",
+        "info": {
+            "title": "Order management",
+            "version": version,
+            "description": _DESCRIPTION,
+            "license": {"name": "Apache-2.0", "identifier": "Apache-2.0"},
+        },
+        "servers": [{"url": "/"}],
+        "tags": [{"name": name, "description": says} for name, says in _TAGS.items()],
+        "paths": dict(paths),
+        "components": {
+            "schemas": dict(sorted(writer.schemas.by_name.items())),
+            "headers": RESPONSE_HEADERS,
+            "parameters": _scope_parameters(),
+            "securitySchemes": {
+                "token": {
+                    "type": "http",
+                    "scheme": "bearer",
+                    "bearerFormat": "JWT",
+                    "description": "A JSON Web Token whose claims name tenant, organization and "
+                    "role, or a static token. VIEWER reads, EDITOR also writes, ADMIN does "
+                    "everything.",
+                }
+            },
+        },
+    }
+
+
+def _scope_parameters() -> dict[str, Any]:
+    of = {"X-Tenant-ID": ("tenant", examples.TENANT), "X-Org-ID": ("organization", examples.ORG)}
+    return {
+        name: {
+            "name": name,
+            "in": "header",
+            "required": True,
+            "description": f"The {what} that the token is for.",
+            "schema": schema_of_rule(UuidText(example), Schemas()),
+        }
+        for name, (what, example) in of.items()
+    }
+
+
+class _Writer:
+    def __init__(self) -> None:
+        self.schemas = Schemas()
+        self._answers = examples.answers()
+        self._problem = self.schemas.of_view(ProblemView)
+        self._invalid = self.schemas.of_view(InvalidInputView)
+
+    def operation(self, operation: Operation) -> dict[str, Any]:
+        """Write one operation."""
+        written: dict[str, Any] = {
+            "operationId": operation.name,
+            "tags": [operation.tag],
+            "summary": operation.summary,
+        }
+        if operation.role is not None:
+            needs = f"Needs the role {operation.role} or above."
+            written["description"] = f"{operation.says} {needs}".strip()
+            written["security"] = [{"token": []}]
+        parameters = self._parameters(operation)
+        if parameters:
+            written["parameters"] = parameters
+        if operation.body is not None:
+            written["requestBody"] = {
+                "required": True,
+                "content": {
+                    JSON: {
+                        "schema": self.schemas.of_request(operation.body),
+                        "examples": {"smallest": {"value": example_of(operation.body)}},
+                    }
+                },
+            }
+        responses = {str(answer.status): self._answer(answer) for answer in operation.answers}
+        responses.update(self._refusals(operation))
+        written["responses"] = dict(sorted(responses.items()))
+        return written
+
+    def _parameters(self, operation: Operation) -> list[dict[str, Any]]:
+        written: list[dict[str, Any]] = []
+        if operation.role is not None:
+            written += [
+                {"$ref": f"#/components/parameters/{name}"} for name in ("X-Tenant-ID", "X-Org-ID")
+            ]
+        written += [
+            {
+                "name": name,
+                "in": "path",
+                "required": True,
+                "description": "The order's id. Any other text is simply not found.",
+                "schema": {"type": "string", "minLength": 1},
+                "example": self._answers["Order"][name],
+            }
+            for name in _PATH_PARAMETER.findall(operation.path)
+        ]
+        written += [
+            {
+                "name": header.name,
+                "in": "header",
+                "required": header.required,
+                "description": header.says,
+                "schema": schema_of_rule(header.rule, self.schemas),
+            }
+            for header in operation.headers
+        ]
+        if operation.query is not None:
+            for field in fields_of(operation.query):
+                schema = schema_of_rule(field.rule, self.schemas)
+                if field.default is not None:
+                    schema["default"] = field.default
+                written.append(
+                    {
+                        "name": field.name,
+                        "in": "query",
+                        "required": False,
+                        "description": field.says,
+                        "schema": schema,
+                    }
+                )
+        return written
+
+    def _answer(self, answer: Answer) -> dict[str, Any]:
+        written: dict[str, Any] = {
+            "description": answer.says,
+            "headers": _header_references(answer.headers),
+        }
+        if answer.media_type is not None:
+            written["content"] = {answer.media_type: self._content(answer)}
+        return written
+
+    def _content(self, answer: Answer) -> dict[str, Any]:
+        if answer.view is None:
+            kind = "object" if answer.media_type == JSON else "string"
+            return {"schema": {"type": kind}}
+        schema = self.schemas.of_view(answer.view)
+        name = schema["$ref"].rpartition("/")[2]
+        return {"schema": schema, "examples": {"answer": {"value": self._answers[name]}}}
+
+    def _refusals(self, operation: Operation) -> dict[str, Any]:
+        """Write what may be refused, each status with an example of every code it comes with."""
+        given: list[OmsError] = [*operation.refusals]
+        if operation.role is not None:
+            given = [*WITH_A_TOKEN, *given]
+        found: dict[int, dict[str, Any]] = defaultdict(dict)
+        for error in given:
+            found[problem_of(error).status][error.code] = examples.problem(error)
+        statuses = [*STATUSES_OF_ALL]
+        if operation.role is not None:
+            statuses += STATUSES_WITH_A_TOKEN
+        if operation.body is not None:
+            statuses += STATUSES_WITH_A_BODY
+        for status in statuses:
+            example = examples.problem_with_status(status)
+            found[status][example["code"]] = example
+        return {str(status): self._problems(status, shown) for status, shown in found.items()}
+
+    def _problems(self, status: int, shown: dict[str, Any]) -> dict[str, Any]:
+        schema = self._problem
+        if InvalidInput.code in shown:
+            schema = {"anyOf": [self._invalid, self._problem]}
+        header = HEADERS_OF_STATUS.get(status)
+        return {
+            "description": f"{title_of(status)}: {', '.join(f'`{code}`' for code in shown)}.",
+            "headers": _header_references((header,) if header else ()),
+            "content": {
+                PROBLEM_TYPE: {
+                    "schema": schema,
+                    "examples": {code: {"value": example} for code, example in shown.items()},
+                }
+            },
+        }
+
+
+def _header_references(names: tuple[str, ...]) -> dict[str, Any]:
+    return {name: {"$ref": f"#/components/headers/{name}"} for name in ("X-Request-ID", *names)}

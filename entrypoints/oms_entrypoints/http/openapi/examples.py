@@ -1,0 +1,108 @@
+"""Examples for the document, made by the code that makes the answers."""
+
+from __future__ import annotations
+
+from datetime import UTC, datetime, timedelta
+from typing import Any, Final
+from uuid import UUID
+
+import orjson
+from attrs import evolve
+
+from oms_core import errors
+from oms_core.application.place_order import PlaceOrder
+from oms_core.application.request_reader import read
+from oms_core.domain.inventory import StockItem, StockLevel
+from oms_core.domain.order import Order
+from oms_core.domain.order_status import OrderStatus
+from oms_core.domain.payment import Authorization
+from oms_core.domain.saga_position import SagaPhase, SagaPosition
+from oms_core.domain.scope import Scope, order_id_for
+from oms_core.ports.inventory import StockPage
+from oms_core.ports.storage import OrderPage
+from oms_entrypoints.http.openapi.rule_schemas import example_of
+from oms_entrypoints.http.problems import Problem, problem_of, problem_of_status
+from oms_entrypoints.http.views import (
+    health_view,
+    order_page_view,
+    order_view,
+    placed_view,
+    stock_level_view,
+    stock_page_view,
+)
+
+_SCOPE: Final = Scope(
+    UUID("11111111-1111-4111-8111-111111111111"), UUID("22222222-2222-4222-8222-222222222222")
+)
+_AT: Final = datetime(2031, 5, 4, 12, 0, tzinfo=UTC)
+_REQUEST_ID: Final = "4f1c2b7a90d34e5f8a6b7c8d9e0f1a2b"
+_LEVEL: Final = StockLevel(StockItem("CRUNCHY-ARMCHAIR"), on_hand=100, reserved=2)
+
+TENANT: Final = str(_SCOPE.tenant_id)
+ORG: Final = str(_SCOPE.org_id)
+
+
+def answers() -> dict[str, Any]:
+    """Return an example of each kind of answer, by the name of its view."""
+    order = _a_confirmed_order()
+    views = {
+        "Placed": placed_view(order.id, OrderStatus.PENDING_PAYMENT),
+        "Order": order_view(order),
+        "OrderPage": order_page_view(OrderPage((order,)), limit=50, offset=0),
+        "StockLevel": stock_level_view(_LEVEL),
+        "StockPage": stock_page_view(StockPage((_LEVEL,)), limit=50),
+        "Health": health_view(),
+    }
+    return {name: _as_json(view) for name, view in views.items()}
+
+
+def problem(error: errors.OmsError) -> dict[str, Any]:
+    """Return the answer to an error of the core."""
+    return _written(problem_of(error))
+
+
+def problem_with_status(status: int) -> dict[str, Any]:
+    """Return the answer to a refusal of the framework or the server."""
+    return _written(problem_of_status(status))
+
+
+def _written(a_problem: Problem) -> dict[str, Any]:
+    written: dict[str, Any] = orjson.loads(a_problem.to_json(_REQUEST_ID))
+    return written
+
+
+def _as_json(view: object) -> Any:
+    return orjson.loads(orjson.dumps(view, option=orjson.OPT_UTC_Z))
+
+
+def _a_confirmed_order() -> Order:
+    """Make the order that the example of a request becomes."""
+    request = read(PlaceOrder, example_of(PlaceOrder))
+    placed = Order.place(
+        order_id=order_id_for(_SCOPE, request.idempotency_key),
+        scope=_SCOPE,
+        idempotency_key=request.idempotency_key,
+        fingerprint=request.fingerprint,
+        currency=request.currency,
+        lines=request.lines,
+        provider=request.payment_provider,
+        payment_reference=request.payment_reference,
+        saga=SagaPosition("place_order", 1, SagaPhase.RUNNING, "reserve_inventory", _AT),
+        at=_AT,
+        actor="shop@example.com",
+        channel=request.channel,
+    )
+    saga = placed.saga
+    for step in ("reserve_inventory", "authorize_payment", "confirm_order"):
+        saga = saga.noting(step, "run", "done", at=_AT + timedelta(milliseconds=40))
+    held = Authorization(placed.total, expires_at=_AT + timedelta(days=7), provider_id="auth_4711")
+    confirmed = (
+        placed.record_reservation(at=_AT + timedelta(milliseconds=20))
+        .authorize_payment(held, at=_AT + timedelta(milliseconds=30))
+        .confirm(at=_AT + timedelta(milliseconds=40))
+    )
+    return evolve(
+        confirmed,
+        version=4,
+        saga=evolve(saga, phase=SagaPhase.COMPLETED, step=None, due_at=None),
+    )

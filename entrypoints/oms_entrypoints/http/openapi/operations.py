@@ -1,0 +1,277 @@
+"""Every call of the API: what goes in, what may come out."""
+
+from __future__ import annotations
+
+from http import HTTPStatus
+from typing import Any, Final
+from uuid import UUID
+
+from attrs import field, frozen
+
+from oms_core import errors
+from oms_core.application.adjust_stock import AdjustStock
+from oms_core.application.place_order import PlaceOrder
+from oms_core.domain.rules import Text
+from oms_core.errors import Mistake
+from oms_core.ports.authentication import Role
+from oms_entrypoints.http import documents, health, inventory, orders
+from oms_entrypoints.http.headers import IDEMPOTENCY_KEY
+from oms_entrypoints.http.query import OrderListing, StockListing
+from oms_entrypoints.http.resource import JSON
+from oms_entrypoints.http.views import (
+    HealthView,
+    OrderPageView,
+    OrderView,
+    PlacedView,
+    StockLevelView,
+    StockPageView,
+)
+
+
+@frozen
+class Answer:
+    """What a success looks like."""
+
+    status: int
+    says: str
+    view: type | None = None
+    """Its type, if it has one."""
+    media_type: str | None = JSON
+    """``None``: without a body."""
+    headers: tuple[str, ...] = ()
+    """Names in ``RESPONSE_HEADERS``."""
+
+
+@frozen
+class HeaderParameter:
+    """A header that a client may or must send."""
+
+    name: str
+    rule: Text
+    says: str
+    required: bool = False
+
+
+@frozen
+class Operation:
+    """One method at one address."""
+
+    method: str
+    path: str
+    name: str
+    tag: str
+    summary: str
+    answers: tuple[Answer, ...]
+    says: str = ""
+    role: Role | None = None
+    """Who may call it; ``None``: everybody, without a token."""
+    body: type | None = None
+    query: type | None = None
+    headers: tuple[HeaderParameter, ...] = ()
+    refusals: tuple[errors.OmsError, ...] = field(default=())
+    """What the core may refuse, beyond what every call with a token may."""
+
+
+RESPONSE_HEADERS: Final[dict[str, dict[str, Any]]] = {
+    "X-Request-ID": {
+        "description": "Names the request in the server's log: yours, if you sent a fit one.",
+        "schema": {"type": "string"},
+    },
+    "Location": {
+        "description": "Where the order is.",
+        "schema": {"type": "string", "format": "uri-reference"},
+    },
+    "Idempotent-Replayed": {
+        "description": "`true` if the key named this order already. Missing the first time.",
+        "schema": {"type": "string", "enum": ["true"]},
+    },
+    "ETag": {
+        "description": "The order's version, for `If-None-Match`.",
+        "schema": {"type": "string", "pattern": '^"[0-9]+"$'},
+    },
+    "Retry-After": {
+        "description": "How many seconds to wait before the same request again.",
+        "schema": {"type": "string", "pattern": "^[0-9]+$"},
+    },
+    "WWW-Authenticate": {
+        "description": "What kind of token is needed (RFC 6750).",
+        "schema": {"type": "string"},
+    },
+}
+
+STATUSES_WITH_A_TOKEN: Final = (429,)
+STATUSES_WITH_A_BODY: Final = (413, 415)
+STATUSES_OF_ALL: Final = (400, 431, 500)
+"""What the server itself may say to any request."""
+
+HEADERS_OF_STATUS: Final = {401: "WWW-Authenticate", 429: "Retry-After", 503: "Retry-After"}
+
+WITH_A_TOKEN: Final[tuple[errors.OmsError, ...]] = (
+    errors.InvalidInput((Mistake("/X-Tenant-ID", "is a required header and must be a UUID"),)),
+    errors.AuthenticationFailed("The token has expired; ask for a new one."),
+    errors.PermissionDenied("The token's role is VIEWER; this needs EDITOR or above."),
+    errors.AuthenticationUnavailable(),
+)
+_INVALID_ORDER: Final = errors.InvalidInput(
+    (
+        Mistake("/line_items/0/quantity", "must be from 1 to 1 000 000"),
+        Mistake("/payment_reference", "is required"),
+    )
+)
+_INVALID_ENTRY: Final = errors.InvalidInput((Mistake("/quantity_delta", "must not be 0"),))
+_KEY_SAYS: Final = (
+    "Allowed beside the body's `idempotency_key`; it must then be the same, or the answer is 400."
+)
+_JSON_200: Final = int(HTTPStatus.OK)
+
+OPERATIONS: Final[tuple[Operation, ...]] = (
+    Operation(
+        "POST",
+        orders.ORDERS,
+        "placeOrder",
+        "orders",
+        "Place an order, once and only once.",
+        says=(
+            "The order is stored durably when the answer comes, and worked on afterwards. "
+            "Send the same request again whenever you are not sure: the same key with the same "
+            "request gives the same answer, for ever, and never a second order. The same key "
+            "with a different request is refused. A request that failed validation is not "
+            "remembered: correct it and use the key again."
+        ),
+        role=Role.EDITOR,
+        body=PlaceOrder,
+        headers=(HeaderParameter("Idempotency-Key", IDEMPOTENCY_KEY, _KEY_SAYS),),
+        answers=(
+            Answer(
+                201,
+                "Accepted, now or before.",
+                PlacedView,
+                headers=("Location", "Idempotent-Replayed"),
+            ),
+        ),
+        refusals=(
+            _INVALID_ORDER,
+            errors.PaymentReferenceInUse(),
+            errors.IdempotencyKeyReused(),
+            errors.StoreUnavailable(),
+        ),
+    ),
+    Operation(
+        "GET",
+        orders.ORDERS,
+        "listOrders",
+        "orders",
+        "List orders, newest first.",
+        role=Role.VIEWER,
+        query=OrderListing,
+        answers=(Answer(_JSON_200, "A page of orders.", OrderPageView),),
+        refusals=(
+            errors.InvalidInput((Mistake("/limit", "must be from 1 to 100"),)),
+            errors.StoreUnavailable(),
+        ),
+    ),
+    Operation(
+        "GET",
+        orders.ORDER,
+        "getOrder",
+        "orders",
+        "Read an order with everything that happened to it.",
+        role=Role.VIEWER,
+        headers=(
+            HeaderParameter(
+                "If-None-Match",
+                Text(chars_max=1_024, example='"4"'),
+                "The `ETag` you know: the answer is 304 if the order has not changed since.",
+            ),
+        ),
+        answers=(
+            Answer(_JSON_200, "The order.", OrderView, headers=("ETag",)),
+            Answer(304, "The order has not changed.", media_type=None, headers=("ETag",)),
+        ),
+        refusals=(errors.OrderNotFound(UUID(int=0)), errors.StoreUnavailable()),
+    ),
+    Operation(
+        "POST",
+        inventory.ADJUST,
+        "adjustStock",
+        "inventory",
+        "Book stock in or out, once per key.",
+        says=(
+            "Adds one entry to the ledger of one sku at one location. Entries are never "
+            "changed: book the opposite to correct one. The same key with the same entry is "
+            "answered with the present level and changes nothing."
+        ),
+        role=Role.EDITOR,
+        body=AdjustStock,
+        headers=(
+            HeaderParameter(
+                "Idempotency-Key",
+                IDEMPOTENCY_KEY,
+                "Names the ledger entry within tenant and organization, for ever.",
+                required=True,
+            ),
+        ),
+        answers=(Answer(_JSON_200, "The level after it.", StockLevelView),),
+        refusals=(
+            _INVALID_ENTRY,
+            errors.InsufficientStock("CRUNCHY-ARMCHAIR", "default", 98),
+            errors.IdempotencyKeyReused(),
+            errors.InventoryUnavailable(),
+        ),
+    ),
+    Operation(
+        "GET",
+        inventory.LEVELS,
+        "listStockLevels",
+        "inventory",
+        "List stock on hand, promised and available.",
+        role=Role.VIEWER,
+        query=StockListing,
+        answers=(Answer(_JSON_200, "A page of stock levels.", StockPageView),),
+        refusals=(
+            errors.InvalidInput((Mistake("/limit", "must be from 1 to 100"),)),
+            errors.InventoryUnavailable(),
+        ),
+    ),
+    Operation(
+        "GET",
+        health.HEALTHZ,
+        "isAlive",
+        "server",
+        "Whether the process lives.",
+        answers=(Answer(_JSON_200, "It does.", HealthView),),
+    ),
+    Operation(
+        "GET",
+        health.READYZ,
+        "isReady",
+        "server",
+        "Whether store and inventory can be used now.",
+        answers=(Answer(_JSON_200, "They can.", HealthView),),
+        refusals=(errors.StoreUnavailable(), errors.InventoryUnavailable()),
+    ),
+    Operation(
+        "GET",
+        health.METRICS,
+        "getMetrics",
+        "server",
+        "Figures for Prometheus.",
+        answers=(Answer(_JSON_200, "All figures, counted now.", media_type="text/plain"),),
+    ),
+    Operation(
+        "GET",
+        documents.OPENAPI,
+        "getDocument",
+        "server",
+        "This document.",
+        answers=(Answer(_JSON_200, "An OpenAPI 3.1 document."),),
+    ),
+    Operation(
+        "GET",
+        documents.DOCS,
+        "getDocumentation",
+        "server",
+        "This document as a page for people.",
+        answers=(Answer(_JSON_200, "A page without scripts.", media_type="text/html"),),
+    ),
+)
