@@ -46,7 +46,7 @@ class Replacement:
             for column, before, after in zip(FACETS, facets, self._facets, strict=True)
             if before != after
         )
-        if published == facets[-1]:
+        if published >= facets[-1]:
             # All that was there has left: from now on there is something to send again.
             changes["events_from_us"] = to_microseconds(clock.now())
         sql = statements.replace(tuple(changes))

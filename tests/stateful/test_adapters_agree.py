@@ -1,0 +1,448 @@
+"""Memory and SQLite, driven side by side through random lives, never answer differently."""
+
+from __future__ import annotations
+
+import tempfile
+from collections.abc import Callable, Sequence
+from datetime import timedelta
+from pathlib import Path
+from typing import Any, TypeVar
+from uuid import UUID
+
+from attrs import evolve
+from hypothesis import strategies as st
+from hypothesis.stateful import (
+    Bundle,
+    RuleBasedStateMachine,
+    invariant,
+    multiple,
+    rule,
+)
+
+from oms_adapters.inventory.memory import MemoryInventory
+from oms_adapters.inventory.sqlite import SqliteInventory
+from oms_adapters.sqlite import SqliteDatabase
+from oms_adapters.storage.memory import MemoryStorage
+from oms_adapters.storage.sqlite import SqliteStorage
+from oms_core.domain.inventory import (
+    Allocation,
+    AllocationModel,
+    Demand,
+    StockItem,
+    StockMovement,
+)
+from oms_core.domain.order import Order
+from oms_core.domain.order_status import OrderStatus
+from oms_core.domain.saga_position import Attention, SagaPhase, SagaState, Wait
+from oms_core.domain.scope import Scope, order_id_for
+from oms_core.errors import OmsError
+from oms_core.ports.inventory import Inventory
+from oms_core.ports.storage import (
+    Added,
+    Claim,
+    OrderPage,
+    OrderQuery,
+    OrderStorage,
+    Unpublished,
+)
+from oms_core.testing import NOON, SimulatedClock, a_saga_position, a_scope, an_order, with_status
+
+Port = TypeVar("Port")
+
+SCOPES = [a_scope("acme", "north"), a_scope("acme", "south"), a_scope("rival", "north")]
+KEYS = [f"order-{number}" for number in range(5)]
+HOLDERS = ["worker-a", "worker-b"]
+DEFINITIONS = ["place_order/1", "place_order/2"]
+CHANNELS = ["web", "pos"]
+CUSTOMERS = [None, UUID(int=1), UUID(int=2**127)]
+STATUSES = [
+    OrderStatus.PENDING_PAYMENT,
+    OrderStatus.CONFIRMED,
+    OrderStatus.CANCELLED,
+    OrderStatus.FAILED,
+]
+ITEMS = [StockItem("CRUNCHY-ARMCHAIR"), StockItem("CRUNCHY-ARMCHAIR", "north"), StockItem("LAMP")]
+SECOND = timedelta(seconds=1)
+
+scopes = st.sampled_from(SCOPES)
+keys = st.sampled_from(KEYS)
+holders = st.sampled_from(HOLDERS)
+few_seconds = st.sampled_from([0.000_001, 1.0, 5.0, 30.0])
+limits = st.integers(1, 4)
+
+
+def answer_of(call: Callable[[], object]) -> object:
+    """Return what *call* answers; an error of ours is an answer too, with all its fields."""
+    try:
+        return call()
+    except OmsError as error:
+        return type(error), vars(error)
+
+
+class SideBySide(RuleBasedStateMachine):
+    """Asks two adapters the same and compares."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.clock = SimulatedClock()
+        self._folder = tempfile.TemporaryDirectory()
+        self.database = SqliteDatabase(Path(self._folder.name) / "oms.db")
+
+    def teardown(self) -> None:
+        self.database.close()
+        self._folder.cleanup()
+
+    @rule(seconds=few_seconds)
+    def time_passes(self, seconds: float) -> None:
+        self.clock.advance(seconds)
+
+
+class StoragesAgree(SideBySide):
+    """Orders, leases, listings and events; stale versions and stale leases included."""
+
+    orders = Bundle("orders")
+    leases = Bundle("leases")
+    cursors = Bundle("cursors")
+    sent = Bundle("sent")
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.memory = MemoryStorage(self.clock)
+        self.sqlite = SqliteStorage(self.database, self.clock)
+
+    def ask(self, question: Callable[[OrderStorage], object]) -> Any:
+        expected = answer_of(lambda: question(self.memory))
+        assert answer_of(lambda: question(self.sqlite)) == expected
+        return expected
+
+    # -- single orders ---------------------------------------------------------------------
+
+    @rule(
+        target=orders,
+        scope=scopes,
+        key=keys,
+        reference=st.sampled_from(["pay-1", "pay-2", "pay-3", None]),
+        provider=st.sampled_from(["simulated", "other"]),
+        channel=st.sampled_from(CHANNELS),
+        customer=st.sampled_from(CUSTOMERS),
+        definition=st.sampled_from(DEFINITIONS),
+        age_s=st.sampled_from([0, 0, 1, 2]),
+    )
+    def add(
+        self,
+        scope: Scope,
+        key: str,
+        reference: str | None,
+        provider: str,
+        channel: str,
+        customer: UUID | None,
+        definition: str,
+        age_s: int,
+    ) -> Order:
+        at = self.clock.now() - age_s * SECOND
+        order = an_order(
+            key,
+            scope=scope,
+            at=at,
+            saga=a_saga_position(due_at=at, definition=definition),
+            provider=provider,
+            payment_reference=reference,
+            channel=channel,
+            customer_id=customer,
+        )
+        answer = self.ask(lambda store: store.add(order))
+        return order if isinstance(answer, tuple) else answer.order
+
+    @rule(target=leases, scope=scopes, key=keys, holder=holders, lease_s=few_seconds)
+    def add_for_a_holder(self, scope: Scope, key: str, holder: str, lease_s: float) -> Any:
+        order = an_order(key, scope=scope, at=self.clock.now())
+        answer = self.ask(lambda store: store.add(order, holder=holder, lease_s=lease_s))
+        return answer.claim if isinstance(answer, Added) and answer.claim else multiple()
+
+    @rule(scope=scopes, key=keys)
+    def get(self, scope: Scope, key: str) -> None:
+        self.ask(lambda store: store.get(scope, order_id_for(scope, key)))
+
+    @rule(
+        target=orders,
+        order=orders,
+        status=st.none() | st.sampled_from(STATUSES),
+        position=st.integers(0, 5),
+        due_in_s=st.sampled_from([None, 0, 1, 30]),
+    )
+    def imagine_a_change(
+        self, order: Order, status: OrderStatus | None, position: int, due_in_s: int | None
+    ) -> Order:
+        """Change an order as its own methods might, without storing it."""
+        now = self.clock.now()
+        saga = evolve(order.saga, due_at=None if due_in_s is None else now + due_in_s * SECOND)
+        match position:
+            case 0:
+                saga = evolve(saga, phase=SagaPhase.COMPLETED, due_at=None)
+            case 1:
+                saga = evolve(saga, wait=Wait("customer_action", now + 60 * SECOND))
+            case 2:
+                saga = evolve(saga, attention=Attention("stuck", "Look at it.", now))
+            case 3:
+                saga = evolve(saga, version=3 - saga.version)
+            case 4:
+                order = evolve(
+                    order, channel="phone", customer_id=UUID(int=3), platform=f"{now:%S.%f}"
+                )
+            case _:
+                saga = evolve(saga, wait=None, attention=None)
+        order = evolve(order, saga=saga)
+        return with_status(order, status, at=now) if status is not None else order
+
+    @rule(target=orders, order=orders)
+    def save(self, order: Order) -> Any:
+        saved = self.ask(lambda store: store.save(order))
+        return saved if isinstance(saved, Order) else multiple()
+
+    @rule(target=orders, order=orders)
+    def reload_and_save(self, order: Order) -> Any:
+        """As after ``StaleVersion``; otherwise most saves would be refused."""
+        present = self.ask(lambda store: store.get(order.scope, order.id))
+        if not isinstance(present, Order):
+            return multiple()
+        saved = self.ask(lambda store: store.save(evolve(order, version=present.version)))
+        return saved if isinstance(saved, Order) else multiple()
+
+    # -- leases ----------------------------------------------------------------------------
+
+    @rule(target=leases, scope=scopes, key=keys, holder=holders, lease_s=few_seconds)
+    def claim(self, scope: Scope, key: str, holder: str, lease_s: float) -> Any:
+        order_id = order_id_for(scope, key)
+        claim = self.ask(lambda store: store.claim(scope, order_id, holder, lease_s=lease_s))
+        return claim if isinstance(claim, Claim) else multiple()
+
+    @rule(
+        target=leases,
+        holder=holders,
+        limit=limits,
+        lease_s=few_seconds,
+        definitions=st.sets(st.sampled_from(DEFINITIONS)),
+    )
+    def claim_due(self, holder: str, limit: int, lease_s: float, definitions: set[str]) -> Any:
+        claims = self.ask(
+            lambda store: list(
+                store.claim_due(holder, limit=limit, lease_s=lease_s, definitions=definitions)
+            )
+        )
+        return multiple(*claims)
+
+    @rule(target=leases, claim=leases, extend_s=few_seconds)
+    def checkpoint(self, claim: Claim, extend_s: float) -> Any:
+        answer = self.ask(lambda s: s.checkpoint(claim.order, claim.lease, extend_s=extend_s))
+        return answer if isinstance(answer, Claim) else multiple()
+
+    @rule(target=leases, claim=leases, order=orders, extend_s=st.none() | few_seconds)
+    def checkpoint_a_change(self, claim: Claim, order: Order, extend_s: float | None) -> Any:
+        present = self.ask(lambda store: store.get(claim.lease.scope, claim.lease.order_id))
+        changed = evolve(
+            present,
+            saga=order.saga,
+            status=order.status,
+            history=present.history if len(order.history) < 2 else order.history,
+        )
+        answer = self.ask(lambda s: s.checkpoint(changed, claim.lease, extend_s=extend_s))
+        return answer if isinstance(answer, Claim) else multiple()
+
+    @rule(claim=leases)
+    def give_back(self, claim: Claim) -> None:
+        self.ask(lambda store: store.release(claim.lease))
+
+    @rule(claim=leases, other=leases)
+    def meddle_with_a_lease(self, claim: Claim, other: Claim) -> None:
+        """A lease that nobody was given: of one order, with the token of another."""
+        forged = evolve(claim.lease, token=other.lease.token, holder=other.lease.holder)
+        self.ask(lambda store: store.release(evolve(forged, token=forged.token + 1)))
+        self.ask(lambda store: store.checkpoint(other.order, forged, extend_s=None))
+
+    # -- listing ---------------------------------------------------------------------------
+
+    @rule(
+        target=cursors,
+        scope=scopes,
+        limit=limits,
+        offset=st.integers(0, 4),
+        status=st.none() | st.sampled_from(STATUSES),
+        channel=st.none() | st.sampled_from(CHANNELS),
+        customer=st.sampled_from(CUSTOMERS),
+        window=st.none() | st.tuples(st.integers(0, 5), st.integers(0, 5)),
+    )
+    def list_orders(
+        self,
+        scope: Scope,
+        limit: int,
+        offset: int,
+        status: OrderStatus | None,
+        channel: str | None,
+        customer: UUID | None,
+        window: tuple[int, int] | None,
+    ) -> Any:
+        query = OrderQuery(
+            limit=limit, offset=offset, status=status, channel=channel, customer_id=customer
+        )
+        if window is not None:
+            start, length = window
+            created_from = NOON + start * SECOND
+            query = evolve(
+                query, created_from=created_from, created_to=created_from + length * SECOND
+            )
+        return self._next_of(self.ask(lambda store: store.list_orders(scope, query)))
+
+    @rule(
+        target=cursors,
+        scope=scopes,
+        limit=limits,
+        cursor=cursors,
+        status=st.none() | st.sampled_from(STATUSES),
+        damage=st.sampled_from(["", "", "", "x"]),
+    )
+    def list_on(
+        self, scope: Scope, limit: int, cursor: str, status: OrderStatus | None, damage: str
+    ) -> Any:
+        query = OrderQuery(limit=limit, cursor=cursor + damage, status=status)
+        return self._next_of(self.ask(lambda store: store.list_orders(scope, query)))
+
+    @staticmethod
+    def _next_of(page: object) -> Any:
+        return page.next_cursor if isinstance(page, OrderPage) and page.next_cursor else multiple()
+
+    @rule(
+        states=st.sets(st.sampled_from(list(SagaState))),
+        scope=st.none() | scopes,
+        limit=limits,
+    )
+    def list_sagas(self, states: set[SagaState], scope: Scope | None, limit: int) -> None:
+        self.ask(lambda store: list(store.list_sagas(states, scope=scope, limit=limit)))
+
+    # -- events ----------------------------------------------------------------------------
+
+    @rule(target=sent, holder=holders, lease_s=few_seconds)
+    def claim_unpublished(self, holder: str, lease_s: float) -> Any:
+        """All of them: the port leaves open which come first."""
+
+        def question(store: OrderStorage) -> list[Unpublished]:
+            found = store.claim_unpublished(holder, limit=100, lease_s=lease_s)
+            return sorted(found, key=lambda each: (str(each.order.scope), each.order.id))
+
+        return multiple(*self.ask(question))
+
+    @rule(marked=st.lists(sent, max_size=3))
+    def mark_published(self, marked: Sequence[Unpublished]) -> None:
+        self.ask(lambda store: store.mark_published(marked))
+
+    # -- always ----------------------------------------------------------------------------
+
+    @invariant()
+    def agree_on_what_is_to_be_done(self) -> None:
+        self.ask(lambda store: store.earliest_due())
+        self.ask(lambda store: store.count_sagas())
+
+    @invariant()
+    def agree_on_every_order(self) -> None:
+        for scope in SCOPES:
+            self.ask(lambda store: store.list_orders(scope, OrderQuery(limit=100)))  # noqa: B023
+
+
+class InventoriesAgree(SideBySide):
+    """Ledger, promises and their lapsing."""
+
+    items = st.sampled_from(ITEMS)
+    reservations = st.sampled_from(KEYS)
+    two_scopes = st.sampled_from(SCOPES[:2])
+    demands = st.lists(st.builds(Demand, items, st.integers(1, 6)), max_size=3)
+    allocations = st.sampled_from(
+        [
+            Allocation(),
+            Allocation(AllocationModel.SOFT, ttl_s=1.0),
+            Allocation(AllocationModel.SOFT, ttl_s=5.0),
+            Allocation(AllocationModel.SOFT, ttl_s=0.0),
+        ]
+    )
+    cursors = Bundle("cursors")
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.memory = MemoryInventory(self.clock)
+        self.sqlite = SqliteInventory(self.database, self.clock)
+
+    def ask(self, question: Callable[[Inventory], object]) -> Any:
+        expected = answer_of(lambda: question(self.memory))
+        assert answer_of(lambda: question(self.sqlite)) == expected
+        return expected
+
+    @rule(
+        scope=two_scopes,
+        item=items,
+        delta=st.integers(-6, 20),
+        movement=st.integers(0, 12),
+        reason=st.sampled_from(["delivery", "delivery", "breakage"]),
+    )
+    def adjust(self, scope: Scope, item: StockItem, delta: int, movement: int, reason: str) -> None:
+        entry = StockMovement(f"m-{movement}", item, delta, reason, self.clock.now(), "pat")
+        self.ask(lambda inventory: inventory.adjust(scope, entry))
+
+    @rule(scope=two_scopes, reservation=reservations, demands=demands, allocation=allocations)
+    def reserve(
+        self, scope: Scope, reservation: str, demands: list[Demand], allocation: Allocation
+    ) -> None:
+        self.ask(
+            lambda inventory: inventory.reserve(scope, reservation, demands, allocation=allocation)
+        )
+
+    @rule(scope=two_scopes, reservation=reservations)
+    def harden(self, scope: Scope, reservation: str) -> None:
+        self.ask(lambda inventory: inventory.harden(scope, reservation))
+
+    @rule(scope=two_scopes, reservation=reservations)
+    def release(self, scope: Scope, reservation: str) -> None:
+        self.ask(lambda inventory: inventory.release(scope, reservation))
+
+    @rule(scope=two_scopes, reservation=reservations)
+    def commit(self, scope: Scope, reservation: str) -> None:
+        self.ask(lambda inventory: inventory.commit(scope, reservation, actor="worker"))
+
+    @rule(
+        target=cursors,
+        scope=two_scopes,
+        asked=st.none() | st.lists(items, max_size=3),
+        sku=st.sampled_from([None, None, "CRUNCHY-ARMCHAIR", "LAMP"]),
+        location=st.sampled_from([None, None, "default", "north"]),
+        limit=limits,
+        cursor=st.none() | cursors,
+    )
+    def levels(
+        self,
+        scope: Scope,
+        asked: list[StockItem] | None,
+        sku: str | None,
+        location: str | None,
+        limit: int,
+        cursor: str | None,
+    ) -> Any:
+        page = self.ask(
+            lambda inventory: inventory.levels(
+                scope, items=asked, sku=sku, location=location, limit=limit, cursor=cursor
+            )
+        )
+        return page.next_cursor or multiple()
+
+    @rule(scope=two_scopes, item=items, limit=limits, after=st.integers(0, 4))
+    def movements(self, scope: Scope, item: StockItem, limit: int, after: int) -> None:
+        self.ask(lambda inventory: inventory.movements(scope, item, limit=limit, after=after))
+
+    @invariant()
+    def agree_on_every_level_and_never_oversell(self) -> None:
+        for scope in SCOPES[:2]:
+            page = self.ask(lambda inventory: inventory.levels(scope))  # noqa: B023
+            for level in page.levels:
+                ledger = self.sqlite.movements(scope, level.item, limit=1_000)
+                assert level.on_hand == sum(entry.quantity_delta for entry in ledger)
+                assert 0 <= level.reserved <= level.on_hand
+
+
+TestStoragesAgree = StoragesAgree.TestCase
+TestInventoriesAgree = InventoriesAgree.TestCase
