@@ -119,6 +119,8 @@ class Amount:
             return None if self.signed or value[0] != "-" else "must not be negative"
         if isinstance(value, bool) or not isinstance(value, int | Decimal):
             return _AMOUNT_SENTENCE
+        if isinstance(value, Decimal) and not value.is_finite():
+            return _AMOUNT_SENTENCE  # to compare a NaN would raise
         if not self.signed and value < 0:
             return "must not be negative"
         return None
@@ -260,8 +262,10 @@ def _checks_of(cls: type) -> _Checks:
     checks = _CHECKS.get(cls)
     if checks is None:
         fields = fields_of(cls)
+        get = attrgetter(*(field.name for field in fields))
         checks = _CHECKS[cls] = (
-            attrgetter(*(field.name for field in fields)),
+            # Of one name alone, attrgetter returns no tuple.
+            get if len(fields) > 1 else lambda made: (get(made),),
             tuple((field.name, field.rule.mistake, field.nullable) for field in fields),
         )
     return checks
