@@ -181,6 +181,21 @@ def test_a_pending_capture_of_a_hold_that_lapses_is_rejected(
     assert payments.lookup(ref).state is PaymentState.EXPIRED
 
 
+def test_repeating_a_pending_void_does_not_put_it_off(
+    payments: SimulatedPayments, clock: SimulatedClock
+) -> None:
+    ref = PaymentRef(TENANT, "sim_asynchronous")
+    authorize(payments, ref)
+
+    for _ in range(5):
+        result = payments.cancel(Cancel(ref, ORDER, "undo-1", "v1"))
+        assert result.status is OperationStatus.PENDING
+        clock.advance(1)
+
+    assert payments.cancel(Cancel(ref, ORDER, "undo-1", "v1")).status is OperationStatus.DONE
+    assert payments.lookup(ref).state is PaymentState.CANCELLED
+
+
 def test_it_does_not_matter_who_looks_in_between(clock: SimulatedClock) -> None:
     """Time works when it is due, not when somebody asks."""
     watched, unwatched = (SimulatedPayments(MemoryLedger(), clock) for _ in range(2))
@@ -230,6 +245,8 @@ def test_a_key_is_forgotten_in_time(payments: SimulatedPayments, clock: Simulate
     clock.advance(1)
 
     assert authorize(payments, other).state is PaymentState.AUTHORIZED
+    with pytest.raises(IdempotencyMismatch):
+        authorize(payments, PaymentRef(TENANT, "a-third-card"))
 
 
 def test_a_replayed_error_is_forgotten_with_its_key(
