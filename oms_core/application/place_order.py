@@ -326,7 +326,10 @@ def _replay_or_refuse(
 def _price(
     currency: object, items: Iterable[Any], adjustments: Iterable[Any]
 ) -> tuple[_Priced, list[Mistake]]:
-    """Turn amounts into exact money; skips what another rule has already refused."""
+    """Turn amounts into exact money; skips what another rule has already refused.
+
+    A total is judged only if all that adds up to it could be read: what is skipped may be dear.
+    """
     nothing = _Priced((), ())
     if not isinstance(currency, str) or _CURRENCY.mistake(currency):
         return nothing, []
@@ -334,19 +337,21 @@ def _price(
         exponent_of(currency)
     except InvalidInput as unknown:
         return nothing, list(unknown.mistakes)
+    items = items if isinstance(items, list | tuple) else ()
+    adjustments = adjustments if isinstance(adjustments, list | tuple) else ()
     mistakes: list[Mistake] = []
     lines = []
-    for index, item in enumerate(items if isinstance(items, list | tuple) else ()):
+    for index, item in enumerate(items):
         if isinstance(item, NewLineItem):
             price = _money(item.unit_price, currency, f"/line_items/{index}/unit_price", mistakes)
             place = item.location or DEFAULT_LOCATION
             lines.append(LineItem(index + 1, item.sku, item.quantity, price, item.name, place))
     added = []
-    for index, item in enumerate(adjustments if isinstance(adjustments, list | tuple) else ()):
+    for index, item in enumerate(adjustments):
         if isinstance(item, NewAdjustment):
             amount = _money(item.amount, currency, f"/adjustments/{index}/amount", mistakes)
             added.append(Adjustment(AdjustmentKind(item.kind), amount, item.label))
-    if not mistakes:
+    if not mistakes and 0 < len(lines) == len(items) and len(added) == len(adjustments):
         total = order_total(lines, added, currency)
         if total.minor < 0:
             mistakes.append(
