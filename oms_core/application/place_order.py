@@ -206,7 +206,11 @@ class PlaceOrder:
             "adjustments": [
                 [item.kind, item.amount.minor, item.label] for item in self.priced_adjustments
             ],
-            "address": {name: getattr(address, name) for name in _ADDRESS_FIELDS}
+            "address": {
+                name: text
+                for name in _ADDRESS_FIELDS
+                if (text := getattr(address, name)) is not None
+            }
             if address
             else None,
             "metadata": dict(self.metadata) if self.metadata else None,

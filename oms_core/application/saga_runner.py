@@ -116,11 +116,13 @@ class SagaRunner:
         order, lease = claim.order, claim.lease
         saga = self._sagas[order.saga.definition]
         try:
+            now = self._clock.now()
+            if now >= lease.expires_at or not _goes_on(order.saga, now):
+                # It waited too long for its turn, or has nothing to do: nobody's failure.
+                self._storage.release(lease)
+                return
             if claim.deliveries > self.settings.deliveries_max:
                 self._record(saga, order, lease, _poisoned(claim.deliveries))
-                return
-            if not _goes_on(order.saga, self._clock.now()):
-                self._storage.release(lease)
                 return
             while self._clock.now() < lease.expires_at:
                 saved = self._record(saga, order, lease, self._attempt(saga, order))

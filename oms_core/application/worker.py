@@ -33,11 +33,13 @@ _PAUSE_MIN_S: Final = 0.01
 class WorkerSettings:
     """How a worker shares out its work."""
 
-    threads: int = 16
+    threads: int = 32
     poll_s: float = 0.5
     """How often the store is asked for orders that other processes accepted, or retries."""
-    queue_max: int = 256
-    """Orders claimed ahead at the most. Beyond that they are left to whoever is free."""
+    queue_max: int = 64
+    """Orders in hand at the most, those being driven included; others are left to whoever is
+    free. With twice as many as threads, each gets its turn long before its lease runs out.
+    """
 
 
 class Worker:
