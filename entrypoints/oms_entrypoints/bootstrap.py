@@ -140,7 +140,6 @@ def _memory_store() -> Store:
 
 def _sqlite_store(config: Config) -> Store:
     from oms_adapters.inventory.sqlite import SqliteInventory
-
     from oms_adapters.sqlite import SqliteDatabase
     from oms_adapters.storage.sqlite import SqliteStorage
 

@@ -169,9 +169,19 @@ class TablesOf:
 AnyRule: TypeAlias = SettingRule | TableOf | TablesOf
 
 
-def setting(rule: AnyRule, *, says: str, default: Any = attrs.NOTHING, factory: Any = None) -> Any:
-    """Declare a setting under *rule*; *says* explains it to whoever writes the file."""
-    metadata = {_RULE: rule, "says": says}
+def setting(
+    rule: AnyRule,
+    *,
+    says: str,
+    default: Any = attrs.NOTHING,
+    factory: Any = None,
+    example: str = "",
+) -> Any:
+    """Declare a setting under *rule*; *says* explains it to whoever writes the file.
+
+    The *example* is for a setting without a default.
+    """
+    metadata = {_RULE: rule, "says": says, "example": example}
     if factory is not None:
         return attrs.field(factory=factory, metadata=metadata)
     return attrs.field(default=default, metadata=metadata)
@@ -186,6 +196,7 @@ class Setting:
     required: bool
     default: Any
     says: str
+    example: str
 
 
 def settings_of(cls: type) -> tuple[Setting, ...]:
@@ -197,6 +208,7 @@ def settings_of(cls: type) -> tuple[Setting, ...]:
             field.default is attrs.NOTHING,
             field.default,
             field.metadata["says"],
+            field.metadata["example"],
         )
         for field in attrs.fields(cls)
         if _RULE in field.metadata

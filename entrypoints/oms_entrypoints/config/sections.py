@@ -77,6 +77,7 @@ class ServerSection:
     rate_limit: str | None = setting(
         _RATE,
         default=_HTTP.rate_limit,
+        example="600/minute",
         says='Requests per tenant and process, such as "600/minute"; no limit if left out.',
     )
     connection_limit: int = setting(
@@ -99,15 +100,20 @@ class JwtKey:
     secret: Secret | None = setting(
         SecretReference(),
         default=None,
+        example="env:OMS_SIGNING_SECRET",
         says="A shared secret of 32 bytes or more (HS256): env:NAME or file:PATH.",
     )
     public_key: Secret | None = setting(
         SecretReference(),
         default=None,
+        example="file:issuer.pem",
         says="Or a public key in PEM, RSA (RS256) or P-256 (ES256): env:NAME or file:PATH.",
     )
     jwks_url: str | None = setting(
-        _URL, default=None, says="Or where the issuer publishes its keys (RS256, ES256)."
+        _URL,
+        default=None,
+        example="https://id.example.com/jwks.json",
+        says="Or where the issuer publishes its keys (RS256, ES256).",
     )
 
     def mistakes(self) -> list[tuple[str, str]]:
@@ -124,18 +130,33 @@ class JwtKey:
 class StaticToken:
     """A token for a machine, kept as its hash alone."""
 
-    hash: str = setting(_SHA256, says="sha256: and the token's SHA-256; `oms token --static`.")
-    tenant: UUID = setting(UuidName(), says="The tenant it acts for.")
-    org: UUID = setting(UuidName(), says="The organization it acts for.")
-    role: str = setting(Choice(tuple(Role)), says="What it may do.")
+    hash: str = setting(
+        _SHA256, example="sha256:HEX", says="sha256: and the token's SHA-256; `oms token --static`."
+    )
+    tenant: UUID = setting(
+        UuidName(), example="11111111-1111-4111-8111-111111111111", says="The tenant it acts for."
+    )
+    org: UUID = setting(
+        UuidName(),
+        example="22222222-2222-4222-8222-222222222222",
+        says="The organization it acts for.",
+    )
+    role: str = setting(Choice(tuple(Role)), example="EDITOR", says="What it may do.")
 
 
 @frozen
 class AuthSection:
     """Who may call."""
 
-    issuer: str | None = setting(Text(), default=None, says="What a token's `iss` must be.")
-    audience: str | None = setting(Text(), default=None, says="What a token's `aud` must name.")
+    issuer: str | None = setting(
+        Text(),
+        default=None,
+        example="https://id.example.com/",
+        says="What a token's `iss` must be.",
+    )
+    audience: str | None = setting(
+        Text(), default=None, example="oms", says="What a token's `aud` must name."
+    )
     leeway_s: float = setting(
         Seconds(0, 60), default=30.0, says="How far the issuer's clock may be from ours."
     )
@@ -164,7 +185,10 @@ class StorageSection:
         says="sqlite keeps a file; memory forgets everything at the end.",
     )
     path: Path = setting(
-        FilePath(), factory=lambda: Path.cwd() / "oms.db", says="The database file of sqlite."
+        FilePath(),
+        factory=lambda: Path.cwd() / "oms.db",
+        example="oms.db",
+        says="The database file of sqlite.",
     )
 
     def mistakes(self) -> list[tuple[str, str]]:
@@ -213,7 +237,10 @@ class SimulatedOptions:
     """The simulated provider, which moves nobody's money."""
 
     webhook_secret: Secret | None = setting(
-        SecretReference(), default=None, says="Signs notifications; env:NAME or file:PATH."
+        SecretReference(),
+        default=None,
+        example="env:OMS_WEBHOOK_SECRET",
+        says="Signs notifications; env:NAME or file:PATH.",
     )
 
 

@@ -1,0 +1,190 @@
+"""An order as people read it: what it is, and everything that happened to it.
+
+Drawn from the order as the HTTP API shows it, so that it looks the same whether it comes from
+the store or from a server.
+"""
+
+from __future__ import annotations
+
+from datetime import UTC, datetime
+from typing import TYPE_CHECKING, Any, Final
+
+from rich.console import Group
+from rich.table import Table
+from rich.text import Text
+
+from oms_core.domain.events import Change
+from oms_core.domain.order_status import OrderStatus
+from oms_entrypoints.cli.display import clock_time, facts, moment, status_text, table
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping, Sequence
+
+    from rich.console import RenderableType
+
+_GOOD: Final = ("✓", "green")
+_BAD: Final = ("✗", "red")
+_WAIT: Final = ("…", "yellow")
+_PLAIN: Final = ("•", "cyan")
+_BACK: Final = ("↩", "yellow")
+
+WORDS: Final[Mapping[Change, tuple[tuple[str, str], str]]] = {
+    Change.ORDER_PLACED: (_PLAIN, "placed"),
+    Change.INVENTORY_RESERVED: (_GOOD, "stock reserved"),
+    Change.INVENTORY_REFUSED: (_BAD, "out of stock"),
+    Change.INVENTORY_RELEASED: (_BACK, "stock released"),
+    Change.CUSTOMER_ACTION_REQUIRED: (_WAIT, "customer must act"),
+    Change.PAYMENT_PENDING: (_WAIT, "payment pending"),
+    Change.PAYMENT_AUTHORIZED: (_GOOD, "payment authorized"),
+    Change.PAYMENT_REFUSED: (_BAD, "payment refused"),
+    Change.PAYMENT_RELEASED: (_BACK, "payment released"),
+    Change.ORDER_CONFIRMED: (_GOOD, "confirmed"),
+    Change.ORDER_FAILED: (_BAD, "failed"),
+    Change.ATTENTION_NEEDED: (_BAD, "needs attention"),
+    Change.ATTENTION_RESOLVED: (_PLAIN, "attention resolved"),
+}
+"""Each change's mark, colour and words."""
+
+
+def heading(order: Mapping[str, Any]) -> Text:
+    """Write the order's id and status."""
+    return Text.assemble(
+        ("Order ", ""), (str(order["order_id"]), "bold"), "  ", status_text(_status(order))
+    )
+
+
+def summary(order: Mapping[str, Any]) -> RenderableType:
+    """List what the order is about."""
+    payment = order["payment"]
+    rows: list[tuple[str, RenderableType]] = [
+        ("total", Text(f"{order['total']} {order['currency']}")),
+        ("payment", Text(f"{payment['status']}, {payment['provider']} {payment['reference']}")),
+        ("stock", Text(str(order["reservation"]))),
+        ("channel", Text(_channel(order))),
+        ("key", Text(str(order["idempotency_key"]))),
+        (
+            "placed",
+            Text(f"{moment(_time(order['created_at']))} by {order['timeline'][0]['actor']}"),
+        ),
+    ]
+    if order["failure"]:
+        rows.append(("failed", Text(f"{order['failure']['message']}", style="red")))
+    return facts(rows)
+
+
+def line_items(order: Mapping[str, Any]) -> RenderableType:
+    """List the lines and adjustments."""
+    rows = table(
+        "sku", "quantity", "price", "sum", "location", numbers=("quantity", "price", "sum")
+    )
+    for line in order["line_items"]:
+        rows.add_row(
+            Text(line["sku"]),
+            str(line["quantity"]),
+            line["unit_price"],
+            line["subtotal"],
+            Text(line["location"]),
+        )
+    for item in order["adjustments"]:
+        rows.add_row(Text(item["label"] or item["kind"], style="dim"), "", "", item["amount"], "")
+    return rows
+
+
+def steps(order: Mapping[str, Any]) -> RenderableType:
+    """List what was tried for the order, and how often."""
+    rows = table("step", "outcome", "attempts", "last trouble", numbers=("attempts",))
+    for step in order["saga"]["steps"]:
+        name = step["step"] if step["action"] == "run" else f"undo {step['step']}"
+        rows.add_row(
+            Text(name),
+            Text(step["outcome"]),
+            str(step["attempts"]),
+            Text(step["error"] or "", style="yellow"),
+        )
+    return rows
+
+
+def state(order: Mapping[str, Any]) -> Text | None:
+    """Say why nothing happens just now; ``None`` if something does, or all is done."""
+    saga = order["saga"]
+    if saga["attention"]:
+        return Text(f"Needs a person: {saga['attention']['message']}", style="red")
+    if saga["wait"]:
+        until = moment(_time(saga["wait"]["deadline"]))
+        return Text(f"Waits for {_words(saga['wait']['reason'])} until {until}.", style="yellow")
+    if saga["due_at"] and saga["steps"] and saga["steps"][-1]["outcome"] == "retrying":
+        return Text(f"Tries {saga['step']} again at {moment(_time(saga['due_at']))}.")
+    return None
+
+
+def timeline(order: Mapping[str, Any], entries: Sequence[Mapping[str, Any]] | None = None) -> Table:
+    """Draw the timeline, or only some *entries* of it, each with the time since the first."""
+    rows = Table(box=None, pad_edge=False, padding=(0, 2, 0, 0), show_header=False)
+    # Fixed widths: entries that are shown one by one must stand in the same columns.
+    rows.add_column(style="dim", no_wrap=True)
+    rows.add_column(style="dim", no_wrap=True, justify="right", min_width=9)
+    rows.add_column(no_wrap=True)
+    rows.add_column(no_wrap=True, min_width=18)
+    rows.add_column(style="dim", overflow="fold")
+    began = _time(order["timeline"][0]["at"])
+    for entry in order["timeline"] if entries is None else entries:
+        at = _time(entry["at"])
+        (mark, style), words = WORDS[Change(entry["change"])]
+        rows.add_row(
+            clock_time(at),
+            f"+{(at - began).total_seconds():.3f} s",
+            Text(mark, style=style),
+            Text(words, style="bold" if entry["status_before"] != entry["status_after"] else ""),
+            Text(_details(entry)),
+        )
+    return rows
+
+
+def whole(order: Mapping[str, Any]) -> Group:
+    """Draw everything that is known of the order."""
+    parts: list[RenderableType] = [
+        *(heading(order), "", summary(order), "", line_items(order), "", timeline(order)),
+        *(["", steps(order)] if order["saga"]["steps"] else []),
+    ]
+    said = state(order)
+    if said is not None:
+        parts += ["", said]
+    return Group(*parts)
+
+
+def _details(entry: Mapping[str, Any]) -> str:
+    known = dict(entry["facts"])
+    match Change(entry["change"]):
+        case Change.ORDER_PLACED:
+            lines = known["lines"]
+            return f"{known['total']} {known['currency']}, {lines} line{'s' * (lines != 1)}"
+        case Change.PAYMENT_AUTHORIZED if known.get("required") is False:
+            return "none needed for a total of zero"
+        case Change.PAYMENT_AUTHORIZED:
+            return f"{known['amount']} {known['currency']}"
+        case Change.INVENTORY_REFUSED:
+            return ", ".join(f"{sku}: {pieces} missing" for sku, pieces in known.items())
+        case Change.PAYMENT_RELEASED:
+            return f"{known['refunded']} refunded" if "refunded" in known else "voided"
+        case Change.PAYMENT_REFUSED:
+            return str(known.get("provider_code") or known["code"])
+        case Change.ATTENTION_NEEDED:
+            return str(known.get("message", ""))
+        case _:
+            return ", ".join(str(value) for value in known.values() if value is not None)
+
+
+def _status(order: Mapping[str, Any]) -> OrderStatus:
+    return OrderStatus(order["status"])
+
+
+def _channel(order: Mapping[str, Any]) -> str:
+    return f"{order['channel']}, {order['platform']}" if order["platform"] else order["channel"]
+
+
+def _words(code: str) -> str:
+    return code.replace("_", " ")
+
+
+def _time(text: str) -> datetime:
+    return datetime.fromisoformat(text).astimezone(UTC)

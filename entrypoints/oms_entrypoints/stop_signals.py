@@ -1,0 +1,43 @@
+"""SIGTERM and SIGINT ask a process to stop, however often they come."""
+
+from __future__ import annotations
+
+import queue
+import signal
+from typing import TYPE_CHECKING, Final
+
+if TYPE_CHECKING:
+    from types import FrameType, TracebackType
+    from typing import Any, Self
+
+ASKING: Final = (signal.SIGTERM, signal.SIGINT)
+
+
+class StopSignals:
+    """Takes the signals for the length of a ``with`` block, in the main thread."""
+
+    def __init__(self) -> None:
+        # Unlike an Event's, its put may interrupt its own get: a handler runs in the thread
+        # that waits.
+        self._asked: queue.SimpleQueue[int] = queue.SimpleQueue()
+        self._before: dict[int, Any] = {}
+
+    def __enter__(self) -> Self:
+        self._before = {number: signal.signal(number, self._ask) for number in ASKING}
+        return self
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        trace: TracebackType | None,
+    ) -> None:
+        for number, handler in self._before.items():
+            signal.signal(number, handler)
+
+    def wait(self) -> None:
+        """Sleep until the process was asked to stop."""
+        self._asked.get()
+
+    def _ask(self, number: int, _frame: FrameType | None) -> None:
+        self._asked.put(number)
