@@ -160,7 +160,8 @@ class OrderStorage(Protocol):
         """Replace the stored order if version *and* lease still hold.
 
         With *extend_s* the lease lasts that many seconds from now; with ``None`` it ends
-        with this write, and the returned lease must not be used again.
+        with this write, and the returned lease must not be used again. A lease that ran out
+        still holds as long as nobody else claimed the order: its holder is late, but alone.
 
         Raises:
             LeaseLost: another worker claimed the order: stop, without further effects.
@@ -207,7 +208,11 @@ class OrderStorage(Protocol):
         ...
 
     def count_sagas(self) -> dict[SagaState, int]:
-        """Count the unfinished sagas by state over all tenants; for metrics."""
+        """Count the unfinished sagas by state over all tenants; for metrics.
+
+        Every unfinished state is named, with 0 if there is none: a gauge must fall to zero
+        and not vanish.
+        """
         ...
 
     def claim_unpublished(

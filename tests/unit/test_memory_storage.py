@@ -70,7 +70,7 @@ def test_a_search_through_two_large_indexes_combines_offset_and_time() -> None:
         channel = "web" if number % 2 == 0 else "pos"
         store.add(an_order(f"order-{number}", at=at, channel=channel, customer_id=PAT))
     query = OrderQuery(
-        limit=2,
+        limit=9,
         offset=CHUNK,
         channel="web",
         customer_id=PAT,

@@ -256,7 +256,7 @@ class MemoryStorage:
         now = record.order.saga.state
         if now is was:
             return
-        if was in self._sagas:
+        if was is not None and was in self._sagas:
             self._sagas[was].remove(record)
         if now in self._sagas:
             self._sagas[now].add(record)
