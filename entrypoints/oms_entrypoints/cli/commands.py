@@ -8,6 +8,8 @@ from typing import Any, Final
 
 import click
 
+from oms_entrypoints.cli.options import with_config
+
 COMMANDS: Final = MappingProxyType(
     {
         "demo": "demo",
@@ -74,12 +76,14 @@ def _show_version(ctx: click.Context, _parameter: click.Parameter, wanted: bool)
     callback=_show_version,
     help="Show the version and end.",
 )
+@with_config
 @click.pass_context
-def oms(ctx: click.Context) -> None:
+def oms(ctx: click.Context, config_file: str | None) -> None:
     """Orders that are accepted once, charged once and never lost.
 
     Without any configuration: a SQLite file oms.db here, a simulated payment provider, and an
     HTTP server on 127.0.0.1:8080. `oms check-config` explains the configuration file.
     """
+    ctx.obj = config_file
     if ctx.invoked_subcommand is None:
         click.echo(ctx.get_help())

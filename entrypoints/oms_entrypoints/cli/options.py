@@ -77,14 +77,14 @@ def with_optional_scope(command: CommandT) -> CommandT:
 
 
 def read_config(config_file: str | None) -> Config:
-    """Read the configuration.
+    """Read the configuration: of the command's own --config, or of that before the command.
 
     Raises:
         ConfigurationError: every mistake in it.
     """
     from oms_entrypoints.config import load_config
 
-    return load_config(config_file)
+    return load_config(config_file or click.get_current_context().find_root().obj)
 
 
 def _with_options(command: CommandT, *, required: bool) -> CommandT:

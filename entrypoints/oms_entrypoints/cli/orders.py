@@ -30,7 +30,12 @@ def orders() -> None:
 @orders.command("list")
 @with_config
 @with_scope
-@click.option("--status", type=click.Choice([*OrderStatus]), help="Only orders in this status.")
+@click.option(
+    "--status",
+    type=click.Choice([status.value for status in OrderStatus]),
+    metavar="STATUS",
+    help="Only orders in this status.",
+)
 @click.option("--channel", help="Only orders that came through this channel.")
 @click.option("--limit", type=click.IntRange(1, 100), default=20, show_default=True)
 @click.option("--cursor", help="Go on where the last list ended.")

@@ -39,7 +39,7 @@ def sagas() -> None:
 @click.option(
     "--state",
     "states",
-    type=click.Choice([*UNFINISHED]),
+    type=click.Choice([state.value for state in UNFINISHED]),
     multiple=True,
     help="Only sagas in this state; may be given several times. Default: all unfinished ones.",
 )

@@ -19,7 +19,8 @@ if TYPE_CHECKING:
 @with_scope
 @click.option(
     "--role",
-    type=click.Choice([*Role], case_sensitive=False),
+    type=click.Choice([role.value for role in Role], case_sensitive=False),
+    metavar="[VIEWER|EDITOR|ADMIN]",
     default=Role.EDITOR.value,
     show_default=True,
 )
