@@ -1,0 +1,116 @@
+"""The goals: what each figure is divided by, and how far it should get."""
+
+from __future__ import annotations
+
+from typing import Final
+
+from benchmarks.figures import Bound, Goal
+
+ACCEPT_MEMORY: Final = Goal(
+    "P1",
+    "POST an order, in-memory store, authenticated and validated / bare Falcon POST",
+    Bound.AT_LEAST,
+    goal=0.80,
+    aim=0.90,
+)
+ACCEPT_SQLITE: Final = Goal(
+    "P2",
+    "POST an order, durable on SQLite / bare Falcon POST",
+    Bound.AT_LEAST,
+    goal=0.40,
+    aim=0.60,
+)
+CONFIRM: Final = Goal(
+    "P4",
+    "sustained POST to confirmed, on SQLite / bare Falcon POST",
+    Bound.AT_LEAST,
+    goal=0.20,
+    aim=0.40,
+)
+CONFIRMED_SHARE: Final = Goal(
+    "P4",
+    "share of the accepted orders that is confirmed when the load stops",
+    Bound.AT_LEAST,
+    goal=0.95,
+    aim=0.99,
+    unit="of 1",
+)
+GROUP_COMMIT: Final = Goal(
+    "P5",
+    "acknowledged durable inserts, 16 clients: group commit / one commit each",
+    Bound.AT_LEAST,
+    goal=1.6,
+    aim=2.1,
+)
+FSYNC: Final = {
+    at_once: Goal(
+        "P6",
+        f"fsync per completed order, {at_once} at once",
+        Bound.AT_MOST,
+        goal=goal,
+        aim=aim,
+        unit="fsync",
+    )
+    for at_once, goal, aim in ((1, 6.0, 4.0), (8, 2.5, 1.5), (32, 1.0, 0.5))
+}
+SAGAS: Final = {
+    at_once: Goal(
+        "P7",
+        f"completed sagas on SQLite, {at_once} at once / DBOS Transact on SQLite in WAL mode",
+        Bound.AT_LEAST,
+        goal=goal,
+        aim=aim,
+    )
+    for at_once, goal, aim in ((1, 5.0, 10.0), (8, 10.0, 25.0), (32, 15.0, 40.0))
+}
+FIRST_PAGE: Final = Goal(
+    "P9",
+    "time of the first page at 1 000 000 orders / at 10 000",
+    Bound.AT_MOST,
+    goal=1.5,
+    aim=1.2,
+)
+DEEP_PAGE: Final = Goal(
+    "P9",
+    "time of a cursor page at depth 500 000 / of the first page",
+    Bound.AT_MOST,
+    goal=1.5,
+    aim=1.2,
+)
+VALIDATION: Final = Goal(
+    "P10",
+    "time from the bytes of 100 lines to a validated order / cattrs with orjson",
+    Bound.AT_MOST,
+    goal=1.5,
+    aim=1.0,
+)
+MEMORY_IDLE: Final = Goal(
+    "P11",
+    "memory of an idle server with HTTP and one payment provider",
+    Bound.AT_MOST,
+    goal=50.0,
+    aim=42.0,
+    unit="MB",
+)
+MEMORY_AFTER: Final = Goal(
+    "P11",
+    "memory after 100 000 orders / idle",
+    Bound.AT_MOST,
+    goal=1.5,
+    aim=1.2,
+)
+IMPORTS: Final = Goal(
+    "P12",
+    "time to import oms_core / to import attrs and cattrs",
+    Bound.AT_MOST,
+    goal=1.5,
+    aim=1.2,
+)
+FRAMEWORKS: Final = Goal(
+    "P12",
+    "packages besides attrs and cattrs that import oms_core brings along",
+    Bound.AT_MOST,
+    goal=0.0,
+    aim=0.0,
+    unit="packages",
+)

@@ -1,0 +1,1 @@
+"""What is measured: a file for each row of the table, each with a function ``measure``."""

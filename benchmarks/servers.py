@@ -1,0 +1,148 @@
+"""Servers that are measured: ours as ``oms serve`` starts it, and the bare one beside it."""
+
+from __future__ import annotations
+
+import json
+import os
+import socket
+import subprocess
+import sys
+import sysconfig
+import time
+from contextlib import contextmanager
+from http.client import HTTPConnection
+from pathlib import Path
+from tempfile import TemporaryDirectory
+from typing import TYPE_CHECKING, Any, Final
+
+from attrs import field, frozen
+
+from benchmarks.child import ROOT
+from benchmarks.order_body import SKUS
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator, Mapping, Sequence
+
+ORDERS: Final = "/api/v1/oms/orders"
+ADJUST: Final = "/api/v1/inventory/adjust"
+TENANT: Final = "11111111-1111-4111-8111-111111111111"
+ORG: Final = "22222222-2222-4222-8222-222222222222"
+STOCK: Final = 100_000_000
+"""Pieces of each sku: no order of a benchmark is refused for want of stock."""
+_START_MAX_S: Final = 30.0
+_OMS: Final = Path(sysconfig.get_path("scripts")) / "oms"
+
+
+@frozen
+class Server:
+    """A server that is listening."""
+
+    pid: int
+    port: int
+    headers: Mapping[str, str] = field(repr=False)
+    folder: Path
+
+    @property
+    def memory_bytes(self) -> int:
+        """How much memory the process holds now (resident set, Linux)."""
+        for line in Path(f"/proc/{self.pid}/status").read_text(encoding="ascii").splitlines():
+            if line.startswith("VmRSS:"):
+                return int(line.split()[1]) * 1024
+        message = f"process {self.pid} has no memory: it has ended"
+        raise RuntimeError(message)
+
+    def post(self, path: str, document: Any, *, key: str) -> None:
+        """Send one request that must succeed."""
+        connection = HTTPConnection("127.0.0.1", self.port, timeout=30)
+        headers = {**self.headers, "Content-Type": "application/json", "Idempotency-Key": key}
+        connection.request("POST", path, json.dumps(document), headers)
+        response = connection.getresponse()
+        text = response.read().decode()
+        connection.close()
+        assert response.status < 300, text
+
+    def receive_stock(self) -> None:
+        """Book in what all orders of a benchmark need."""
+        for sku in SKUS:
+            movement = {"sku": sku, "quantity_delta": STOCK, "reason": "delivery"}
+            self.post(ADJUST, movement, key=f"delivery-{sku}")
+
+
+@contextmanager
+def our_server(*, storage: str, workers: bool) -> Iterator[Server]:
+    """Run ``oms serve`` as it comes, on an empty store; *storage* is ``memory`` or ``sqlite``."""
+    with TemporaryDirectory() as name:
+        folder = Path(name)
+        environment = {**os.environ, "OMS__STORAGE__KIND": storage}
+        token = subprocess.run(
+            [_OMS, "token", "--tenant", TENANT, "--org", ORG],
+            cwd=folder,
+            env=environment,
+            stdout=subprocess.PIPE,
+            text=True,
+            check=True,
+        ).stdout.strip()
+        headers = {"Authorization": f"Bearer {token}", "X-Tenant-ID": TENANT, "X-Org-ID": ORG}
+        port = _free_port()
+        command = [str(_OMS), "serve", "--port", str(port)]
+        if not workers:
+            command.append("--no-workers")
+        with _listening(command, port, folder, folder, environment) as pid:
+            yield Server(pid, port, headers, folder)
+
+
+@contextmanager
+def bare_server() -> Iterator[Server]:
+    """Run the bare server."""
+    with TemporaryDirectory() as name:
+        folder, port = Path(name), _free_port()
+        arguments = json.dumps({"port": port})
+        command = [sys.executable, "-m", "benchmarks.sides.bare_server", arguments]
+        with _listening(command, port, ROOT, folder, dict(os.environ)) as pid:
+            yield Server(pid, port, {}, folder)
+
+
+@contextmanager
+def _listening(
+    command: Sequence[str],
+    port: int,
+    working_folder: Path,
+    log_folder: Path,
+    environment: Mapping[str, str],
+) -> Iterator[int]:
+    log_file = log_folder / "server.log"
+    with (
+        log_file.open("wb") as log,
+        subprocess.Popen(
+            command, cwd=working_folder, env=environment, stdout=log, stderr=subprocess.STDOUT
+        ) as process,
+    ):
+        try:
+            _wait_until_listening(port, process, log_file)
+            yield process.pid
+        finally:
+            process.terminate()
+            try:
+                process.wait(timeout=30)
+            except subprocess.TimeoutExpired:
+                process.kill()
+
+
+def _wait_until_listening(port: int, process: subprocess.Popen[bytes], log_file: Path) -> None:
+    ends_at = time.monotonic() + _START_MAX_S
+    while process.poll() is None and time.monotonic() < ends_at:
+        try:
+            socket.create_connection(("127.0.0.1", port), timeout=5).close()
+        except ConnectionRefusedError:
+            time.sleep(0.02)
+        else:
+            return
+    message = f"the server does not listen; its log: {log_file.read_text(errors='replace')}"
+    raise RuntimeError(message)
+
+
+def _free_port() -> int:
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        port: int = probe.getsockname()[1]
+        return port
