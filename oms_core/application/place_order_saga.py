@@ -194,7 +194,7 @@ class _PaymentSteps:
             return Done(lambda order, at: order.need_no_payment(at=at))
         provider, ref = self._provider(order), _ref(order)
         try:
-            if self._answers_keep_getting_lost(work):
+            if self._key_is_used_up(work, "run"):
                 return self._prove_no_effect(work, provider.lookup(ref))
             snapshot = self._authorize(provider, ref, work)
         except PaymentNotFound:
@@ -240,9 +240,10 @@ class _PaymentSteps:
                 if order.payment.authorization is None:
                     return Done()
                 return Done(lambda order, at: order.record_payment_released(at=at))
-            case PaymentState.PENDING:
-                return self._wait_for_release()
             case _:
+                # Also what is not held yet: a late authorize must find it forbidden.
+                if self._key_is_used_up(work, "undo"):
+                    return NewGeneration()
                 command = Cancel(ref, order.id, f"{order.id}:void", work.key("void"))
                 return self._released(provider.cancel(command))
 
@@ -254,8 +255,13 @@ class _PaymentSteps:
         captured = snapshot.captured
         if not outstanding:
             return Done(lambda order, at: order.record_payment_released(captured, at=at))
-        command = Refund(_ref(order), outstanding, f"{order.id}:refund", work.key("refund"))
-        result = provider.refund(command)
+        # Another sum is another refund: somebody may have given a part back by hand.
+        name = f"refund/{snapshot.refunded.minor}"
+        refund_id = f"{order.id}:{name}/{order.saga.generation}"
+        lost = self._key_is_used_up(work, "undo")
+        if lost and provider.find_operation(_ref(order), refund_id) is None:
+            return NewGeneration()
+        result = provider.refund(Refund(_ref(order), outstanding, refund_id, work.key(name)))
         return self._released(
             result,
             Done(lambda order, at: order.record_payment_released(captured, at=at)),
@@ -277,6 +283,7 @@ class _PaymentSteps:
                     "The payment provider refuses to release the money"
                     f" ({result.reason or 'no reason given'}). Settle it with the provider, "
                     "then retry the order.",
+                    had_no_effect=True,
                 )
 
     def _wait_for_release(self, poll_s: float | None = None) -> Waiting:
@@ -340,8 +347,8 @@ class _PaymentSteps:
                     apply=lambda order, at: order.await_provider(at=at),
                 )
 
-    def _answers_keep_getting_lost(self, work: Work) -> bool:
-        """Tell whether the present key is used up.
+    def _key_is_used_up(self, work: Work, action: str) -> bool:
+        """Tell whether the present key is of no use any more.
 
         Its answer was lost again and again (a provider may replay a stored 500 for ever), or
         the provider soon forgets it.
@@ -350,10 +357,11 @@ class _PaymentSteps:
         if saga.generation_since is None:
             return False
         age = work.now - saga.generation_since
-        ttl_s = self._provider(work.order).capabilities.key_ttl_s
-        if age >= timedelta(seconds=_FRESH_PART_OF_TTL * ttl_s):
-            return True
-        journal = saga.journal_of("authorize_payment", "run")
+        journal = saga.journal_of("authorize_payment", action)
+        if action == "run":
+            ttl_s = self._provider(work.order).capabilities.key_ttl_s
+            if age >= timedelta(seconds=_FRESH_PART_OF_TTL * ttl_s):
+                return True
         return (
             journal is not None
             and journal.outcome == "retrying"

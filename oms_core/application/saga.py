@@ -64,10 +64,15 @@ class NewGeneration:
 
 @frozen
 class Stuck:
-    """Only a person can decide: the order is parked."""
+    """Only a person can decide: the order is parked.
+
+    With *had_no_effect* it is proven that the present key had none, so that the retry after
+    the person's deed uses a new one and does not just hear the old answer again.
+    """
 
     code: str
     message: str
+    had_no_effect: bool = False
 
 
 StepOutcome: TypeAlias = Done | Refused | Waiting | NewGeneration | Stuck

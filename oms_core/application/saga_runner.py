@@ -192,7 +192,8 @@ class SagaRunner:
         self, saga: Saga, order: Order, outcome: StepOutcome | Trouble, now: datetime
     ) -> Order:
         if isinstance(outcome, Stuck):
-            return _parked(order, Attention(outcome.code, outcome.message, now), None)
+            parked = _parked(order, Attention(outcome.code, outcome.message, now), None)
+            return _with_new_key(parked, None, now) if outcome.had_no_effect else parked
         step = saga.step(order.saga.step)
         match outcome:
             case Done():
@@ -202,14 +203,7 @@ class SagaRunner:
             case Waiting():
                 return _waiting(step, outcome, order, now)
             case NewGeneration():
-                position = order.saga.noting(step.name, _action(order), "new_generation", at=now)
-                position = evolve(
-                    position,
-                    generation=position.generation + 1,
-                    generation_since=now,
-                    due_at=now,
-                )
-                return evolve(order, saga=position)
+                return _with_new_key(order, now, now)
             case Trouble():
                 return self._troubled(step, outcome, order, now)
 
@@ -273,6 +267,16 @@ def _noted(
     step: Step, order: Order, outcome: str, now: datetime, error: str | None = None
 ) -> Order:
     position = order.saga.noting(step.name, _action(order), outcome, at=now, error=error)
+    return evolve(order, saga=position)
+
+
+def _with_new_key(order: Order, due_at: datetime | None, now: datetime) -> Order:
+    """Store the next generation before any call uses its key."""
+    step = order.saga.step or "?"
+    position = order.saga.noting(step, _action(order), "new_generation", at=now)
+    position = evolve(
+        position, generation=position.generation + 1, generation_since=now, due_at=due_at
+    )
     return evolve(order, saga=position)
 
 

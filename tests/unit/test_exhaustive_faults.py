@@ -184,9 +184,10 @@ class Life:
             audit.captured,
             audit.refunded,
         ), "I2: the order's sums are not the provider's"
-        run = order.saga.journal_of("authorize_payment", "run")
         for one in audit.operations:
-            allowed = run.generations if one.operation == "authorize" and run else 1
+            action = "run" if one.operation == "authorize" else "undo"
+            journal = order.saga.journal_of("authorize_payment", action)
+            allowed = 1 if journal is None else journal.generations
             assert one.keys <= allowed, "I14: more keys than generations"
 
     def _events_left_in_order(self, order: Order) -> None:

@@ -121,14 +121,11 @@ class Invariants:
         audit = audits.get((order.payment.reference, order.id))
         if audit is None:
             return
-        generations = {(j.step, j.action): j.generations for j in order.saga.journal}
-        current = order.saga.generation if order.saga.step == "authorize_payment" else 1
         for operation in audit.operations:
-            if operation.operation == "authorize":
-                allowed = max(generations.get(("authorize_payment", "run"), 1), current)
-                assert operation.keys <= allowed, "I14: more keys than generations"
-            else:
-                assert operation.keys <= 1, "I14: an undo used two keys"
+            action = "run" if operation.operation == "authorize" else "undo"
+            journal = order.saga.journal_of("authorize_payment", action)
+            allowed = 1 if journal is None else journal.generations
+            assert operation.keys <= allowed, "I14: more keys than generations"
             assert operation.effects <= 1, f"I2: {operation.operation} had two effects"
 
     # -- I3, I4, I7 ----------------------------------------------------------------------
