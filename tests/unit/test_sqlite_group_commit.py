@@ -357,9 +357,48 @@ print(log)
 """
 
 
-def test_a_waiting_writer_that_is_interrupted_leaves_the_queue(tmp_path: Path) -> None:
+INTERRUPT_A_LEADER_THAT_WAITS = """
+import signal, sqlite3, sys, threading, time
+from oms_adapters.sqlite import SqliteDatabase
+
+database = SqliteDatabase(sys.argv[1], busy_timeout_s=60.0)
+other = sqlite3.connect(sys.argv[1], isolation_level=None, check_same_thread=False)
+other.execute("BEGIN IMMEDIATE")
+log = []
+
+def until(condition):
+    deadline = time.monotonic() + 30
+    while not condition():
+        assert time.monotonic() < deadline
+        time.sleep(0)
+
+def interrupt_the_leader():
+    until(lambda: database.writes_waiting == 1)
+    follower.start()
+    until(lambda: database.writes_waiting == 2)
+    signal.pthread_kill(threading.main_thread().ident, signal.SIGINT)
+    until(lambda: database.writes_waiting == 1)
+    other.execute("COMMIT")
+
+follower = threading.Thread(target=database.write, args=(lambda _: log.append("follower"),))
+helper = threading.Thread(target=interrupt_the_leader)
+helper.start()
+try:
+    database.write(lambda _: log.append("interrupted"))
+except KeyboardInterrupt:
+    log.append("KeyboardInterrupt")
+helper.join(30)
+follower.join(30)
+database.close()
+other.close()
+print(log)
+"""
+
+
+@pytest.mark.parametrize("script", [INTERRUPT_A_WAITING_WRITER, INTERRUPT_A_LEADER_THAT_WAITS])
+def test_a_writer_interrupted_while_it_waits_makes_way(tmp_path: Path, script: str) -> None:
     child = subprocess.run(
-        [sys.executable, "-c", INTERRUPT_A_WAITING_WRITER, str(tmp_path / "oms.db")],
+        [sys.executable, "-c", script, str(tmp_path / "oms.db")],
         capture_output=True,
         text=True,
         timeout=60,
@@ -503,6 +542,24 @@ def test_a_file_that_was_replaced_while_in_use_is_noticed(
     assert "was moved, removed or replaced" in noticed.value.reason
     (tmp_path / "moved.db").replace(database.path)
     database.ping()
+
+
+def test_everybody_who_waits_for_a_file_that_went_away_is_told(
+    database: SqliteDatabase, threads: ThreadPoolExecutor, tmp_path: Path
+) -> None:
+    def lose_the_connection(connection: sqlite3.Connection) -> None:
+        database.path.replace(tmp_path / "moved.db")
+        raise KeyboardInterrupt
+
+    leader, *waiting = Batch(database, threads).of(
+        lose_the_connection, keep("a"), keep("b"), keep("c")
+    )
+
+    with pytest.raises(KeyboardInterrupt):
+        leader.result(timeout=30)
+    errors = [future.exception(timeout=30) for future in waiting]
+    assert [type(error) for error in errors] == [StoreUnavailable] * 3
+    assert len({id(error) for error in errors}) == 3
 
 
 def test_damage_met_while_running_asks_for_a_person(tmp_path: Path) -> None:

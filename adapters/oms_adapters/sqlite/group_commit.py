@@ -231,8 +231,9 @@ class GroupCommit:
         connection.execute("RELEASE operation")
 
     def _fail_batch(self, error: BaseException) -> None:
-        if not self._batch:
-            # The transaction did not even begin: nobody who waits would fare better.
+        if not self._batch and isinstance(error, Exception):
+            # The transaction did not even begin: nobody who waits would fare better. (Were
+            # it Ctrl-C, they would: the next of them leads.)
             while self._take() is not None:
                 pass
         for operation in self._batch:
