@@ -232,11 +232,12 @@ class SagaRunner:
             hopeless = not trouble.error.retryable
         else:
             hopeless = troubles >= self.settings.bug_attempts_max
-        if hopeless:
+        exhausted = troubles >= step.retry.attempts_max
+        gives_up = exhausted and order.saga.phase is SagaPhase.RUNNING
+        if hopeless or (gives_up and step.exhausted is None):
             attention = Attention(trouble.code, _sentence(trouble, order), now)
             return _parked(order, attention, trouble.note)
-        exhausted = troubles >= step.retry.attempts_max
-        if exhausted and order.saga.phase is SagaPhase.RUNNING and step.exhausted is not None:
+        if gives_up and step.exhausted is not None:
             order = _noted(step, order, "refused", now, trouble.note)
             return _turned_back(step, order, step.exhausted, now)
         order = _noted(step, order, "retrying", now, trouble.note)

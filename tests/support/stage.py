@@ -1,0 +1,135 @@
+"""A saga of scripted steps over the real memory store, driven by the real runner."""
+
+from collections.abc import Callable
+from datetime import datetime
+
+from attrs import evolve
+
+from oms_adapters.storage.memory import MemoryStorage
+from oms_core import Order, RunnerSettings, Scope
+from oms_core.application.saga import Saga, Step, StepOutcome, Work
+from oms_core.application.saga_runner import SagaRunner
+from oms_core.domain.order import FailureReason
+from oms_core.errors import NothingToSteer
+from oms_core.ports.storage import Claim
+from oms_core.testing import SimulatedClock, a_scope, an_order
+from oms_core.testing.faults import FaultPlan, faulty_storage
+
+End = StepOutcome | BaseException | Callable[[Work], StepOutcome]
+GAVE_UP = FailureReason("gave_up", "It took too long.")
+
+
+class Script:
+    """Ends its attempts one way after the other, the last one for ever."""
+
+    def __init__(self, *ends: End) -> None:
+        self.ends = ends
+        self.works: list[Work] = []
+
+    def __call__(self, work: Work) -> StepOutcome:
+        self.works.append(work)
+        end = self.ends[min(len(self.works), len(self.ends)) - 1]
+        if isinstance(end, BaseException):
+            raise end
+        return end(work) if callable(end) else end
+
+    @property
+    def keys(self) -> list[str]:
+        """The idempotency key of every attempt."""
+        return [work.key("effect") for work in self.works]
+
+    @property
+    def moments(self) -> list[float]:
+        """Seconds from the first attempt to each."""
+        return [(work.now - self.works[0].now).total_seconds() for work in self.works]
+
+
+class AlwaysLongest:
+    """Randomness that always answers the upper end, and remembers what was asked."""
+
+    def __init__(self) -> None:
+        self.asked: list[tuple[float, float]] = []
+
+    def uniform(self, a: float, b: float) -> float:
+        self.asked.append((a, b))
+        return b
+
+
+class Stage:
+    """One order in a saga called ``exam/1``."""
+
+    def __init__(
+        self,
+        *steps: Step,
+        settings: RunnerSettings | None = None,
+        plan: FaultPlan | None = None,
+    ) -> None:
+        self.clock = SimulatedClock()
+        self.storage = MemoryStorage(self.clock)
+        self.plan = plan or FaultPlan()
+        self.randomness = AlwaysLongest()
+        self.saved: list[Order] = []
+        self.settings = settings or RunnerSettings()
+        self.saga = Saga("exam", 1, steps, when_compensated=lambda order, at: order.fail(at=at))
+        self.runner = SagaRunner(
+            [self.saga],
+            storage=faulty_storage(self.storage, self.plan),
+            clock=self.clock,
+            randomness=self.randomness,
+            settings=self.settings,
+            on_saved=self.saved.append,
+        )
+        self.scope: Scope = a_scope()
+        self.id = an_order().id
+        self.storage.add(an_order(saga=self.saga.start(self.clock.now())))
+
+    @property
+    def order(self) -> Order:
+        """The order as it is stored."""
+        return self.storage.get(self.scope, self.id)
+
+    def claim(self, holder: str = "worker-1", *, lease_s: float = 30.0) -> Claim | None:
+        """Claim the order if it is due."""
+        claims = self.storage.claim_due(
+            holder, limit=1, lease_s=lease_s, definitions=self.runner.definitions
+        )
+        return claims[0] if claims else None
+
+    def drive(self) -> Order:
+        """Do all that is due now."""
+        while claim := self.claim():
+            self.runner.drive(claim)
+        return self.order
+
+    def drive_for(self, rounds: int) -> Order:
+        """Do all that is due, and let time pass until something is due again, so often."""
+        for _ in range(rounds):
+            self.drive()
+            due_at = self.storage.earliest_due()
+            if due_at is None:
+                break
+            self.clock.advance_to(due_at)
+        return self.order
+
+    def retry(self) -> None:
+        """Be the operator who mended the cause."""
+        order = self.order
+        if order.saga.attention is None:
+            raise NothingToSteer(order.id)
+        self.storage.save(
+            order.resolve_attention(reason="mended", actor="pat", at=self.clock.now())
+        )
+
+    def note(self, text: str) -> None:
+        """Be somebody without a lease who saves the order."""
+        order = self.order
+        self.storage.save(evolve(order, metadata={**order.metadata, text: text}))
+
+    def seconds_from_now(self, moment: datetime | None) -> float | None:
+        """Tell how far away *moment* is."""
+        return None if moment is None else (moment - self.clock.now()).total_seconds()
+
+    def journal(self) -> list[tuple[str, str, str, int]]:
+        """Tell how each step went: its name, direction, last outcome, attempts."""
+        journal = sorted(self.order.saga.journal, key=lambda j: (j.first_at, j.step, j.action))
+        return [(j.step, j.action, j.outcome, j.attempts) for j in journal]
