@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Final
 
 from attrs import field, frozen
 
-from oms_core.application.adjust_stock import AdjustStock
+from oms_core.application.adjust_stock import QUANTITY_DELTA_MAX, AdjustStock
 from oms_core.domain.line_item import DEFAULT_LOCATION
 from oms_core.errors import InvalidInput
 from oms_entrypoints.config.similar import did_you_mean
@@ -25,7 +25,6 @@ COLUMNS: Final = (*REQUIRED, "location", "reason")
 DEFAULT_REASON: Final = "received"
 DELIMITERS: Final = (",", ";", "\t")
 _WHOLE: Final = re.compile(r"[0-9]{1,12}", re.ASCII)
-_FIELD_OF: Final = {"quantity_delta": "quantity"}
 
 
 @frozen
@@ -98,7 +97,8 @@ def _decoded(content: bytes, encoding: str | None) -> str:
     except UnicodeDecodeError as error:
         line = content.count(b"\n", 0, error.start) + 1
         advice = "save the file as UTF-8, or name its encoding with --encoding, such as cp1252"
-        raise BadFile([BadRow(line, f"is not {encoding} text; {advice}")]) from None
+        shown = {"utf-8-sig": "UTF-8", "utf-16": "UTF-16"}.get(encoding, encoding)
+        raise BadFile([BadRow(line, f"is not {shown} text; {advice}")]) from None
 
 
 class _Lines:
@@ -159,34 +159,32 @@ def _request(names: list[str], cells: list[str]) -> AdjustStock:
         ValueError: everything that is wrong with the row.
     """
     if len(cells) != len(names):
-        raise ValueError(f"has {len(cells)} cells, but the header names {len(names)} columns")
+        there = f"{len(cells)} cell{'s' * (len(cells) != 1)}"
+        raise ValueError(f"has {there}, but the header names {len(names)} columns")
     values = dict(zip(names, (cell.strip() for cell in cells), strict=True))
-    wrong = []
-    quantity = 1
-    if _WHOLE.fullmatch(values["quantity"]):
-        quantity = int(values["quantity"])
-        if quantity == 0:
-            wrong.append("quantity must be 1 or more")
-    else:
-        wrong.append(
-            "quantity must be a whole number such as 100, without signs, spaces or separators"
-            if values["quantity"]
-            else "quantity is missing"
-        )
+    quantity, wrong = _quantity(values["quantity"])
+    told = [f"quantity {wrong}"] if wrong else []
     try:
         made = AdjustStock(
             sku=values["sku"],
-            quantity_delta=max(quantity, 1),
+            quantity_delta=quantity,
             location=values.get("location") or DEFAULT_LOCATION,
             reason=values.get("reason") or DEFAULT_REASON,
         )
     except InvalidInput as invalid:
-        told = [_told(m.pointer.removeprefix("/"), m.message) for m in invalid.mistakes]
-        raise ValueError("; ".join([*told, *wrong])) from None
-    if wrong:
-        raise ValueError("; ".join(wrong))
+        more = [f"{m.pointer.removeprefix('/')} {m.message}" for m in invalid.mistakes]
+        raise ValueError("; ".join([*more, *told])) from None
+    if told:
+        raise ValueError(told[0])
     return made
 
 
-def _told(field_name: str, message: str) -> str:
-    return f"{_FIELD_OF.get(field_name, field_name)} {message}"
+def _quantity(text: str) -> tuple[int, str]:
+    """Return the pieces; or 1, so that the other cells can be looked at, and what is wrong."""
+    if not text:
+        return 1, "is missing"
+    if _WHOLE.fullmatch(text) is None:
+        return 1, "must be a whole number such as 100, without signs, spaces or separators"
+    if not 1 <= int(text) <= QUANTITY_DELTA_MAX:
+        return 1, f"must be from 1 to {QUANTITY_DELTA_MAX}"
+    return int(text), ""

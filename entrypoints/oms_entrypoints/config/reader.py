@@ -21,7 +21,7 @@ from oms_entrypoints.config.sections import Config, PaymentAccount
 from oms_entrypoints.config.similar import did_you_mean
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable
+    from collections.abc import Sequence
 
     from oms_entrypoints.config.document import Document
     from oms_entrypoints.config.rules import AnyRule
@@ -156,13 +156,12 @@ class _Reader:
 
     # ---------------------------------------------------------------------------------------
 
-    def _refuse_unknown(self, table: Mapping[str, Any], known: Iterable[str], path: Path) -> None:
-        right = [".".join((*path, one)) for one in known]
+    def _refuse_unknown(self, table: Mapping[str, Any], known: Sequence[str], path: Path) -> None:
+        within = "".join(f"{part}." for part in path)
         for name in table:
-            full = ".".join((*path, name))
-            if full not in right:
+            if name not in known:
                 what = "is not a setting" if path else "is not a section"
-                self._wrong((*path, name), what + did_you_mean(full, right))
+                self._wrong((*path, name), what + did_you_mean(name, known, within=within))
 
     def _wrong(self, path: Path, what: str) -> None:
         order = self._document.where(path)
