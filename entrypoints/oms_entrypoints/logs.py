@@ -63,7 +63,12 @@ def configure_logs(
     handler = logging.StreamHandler(out)
     handler.setFormatter(
         structlog.stdlib.ProcessorFormatter(
-            foreign_pre_chain=[structlog.stdlib.add_logger_name, *shared],
+            foreign_pre_chain=[
+                structlog.stdlib.add_logger_name,
+                # Of all that a library may attach, the one thing that is ours and is safe.
+                structlog.stdlib.ExtraAdder(allow={"order_id"}),
+                *shared,
+            ],
             processors=[
                 structlog.stdlib.ProcessorFormatter.remove_processors_meta,
                 without_secrets,
