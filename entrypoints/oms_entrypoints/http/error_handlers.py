@@ -58,7 +58,10 @@ class ErrorHandlers:
         self, req: Request, resp: Response, error: falcon.HTTPError, _: dict[str, Any]
     ) -> None:
         """Answer with the framework's status and headers, in our form and words."""
-        _send(req, resp, problem_of_status(error.status_code, dict(error.headers or {})))
+        # Pairs or a mapping: what a framework's error came with, made one thing.
+        headers: dict[str, str] = {}
+        headers.update(error.headers or {})
+        _send(req, resp, problem_of_status(error.status_code, headers))
 
     def unexpected(self, req: Request, resp: Response, error: Exception, _: dict[str, Any]) -> None:
         """Answer that the server is to blame, and tell only the log why."""

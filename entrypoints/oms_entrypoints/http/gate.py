@@ -8,7 +8,7 @@ figures. This is on the path of every order, so it does nothing twice.
 from __future__ import annotations
 
 from time import perf_counter
-from typing import TYPE_CHECKING, Any, Final
+from typing import TYPE_CHECKING, Any, Final, cast
 
 import structlog
 
@@ -48,7 +48,7 @@ class Gate:
         self._rate_limit = rate_limit
         self._log = structlog.get_logger().bind() if access_log else None
 
-    def process_request(self, req: Request, _resp: Response) -> None:
+    def process_request(self, req: Request, resp: Response) -> None:  # noqa: ARG002 - Falcon's
         """Name the request and look at the clock."""
         context = req.context
         context.started_at = perf_counter()
@@ -56,18 +56,26 @@ class Gate:
         context.principal = context.code = None
 
     def process_resource(
-        self, req: Request, _resp: Response, resource: Resource, _params: dict[str, Any]
+        self,
+        req: Request,
+        resp: Response,  # noqa: ARG002 - Falcon's
+        resource: object,
+        params: dict[str, Any],  # noqa: ARG002 - Falcon's
     ) -> None:
         """Let the request in, or refuse it.
 
         A method that the resource does not know is not judged here: it gets a 405.
         """
-        needed = resource.permits.get(req.method)
+        needed = cast("Resource", resource).permits.get(req.method)
         if needed is not None:
             self._admit(req, needed)
 
     def process_response(
-        self, req: Request, resp: Response, _resource: Resource | None, _succeeded: object
+        self,
+        req: Request,
+        resp: Response,
+        resource: object,  # noqa: ARG002 - Falcon's
+        req_succeeded: bool,  # noqa: ARG002, FBT001 - Falcon's
     ) -> None:
         """Finish the answer, count it and log it."""
         context = req.context

@@ -58,8 +58,8 @@ class MetricsResource(Resource):
         """Show *metrics*."""
         self._metrics = metrics
 
-    def on_get(self, req: Request, resp: Response) -> None:
+    def on_get(self, _req: Request, resp: Response) -> None:
         """Show all figures, counted now."""
-        resp.data, resp.content_type = self._metrics.page(req.env.get("HTTP_ACCEPT", ""))
+        resp.data, resp.content_type = self._metrics.page()
 
     on_head = on_get

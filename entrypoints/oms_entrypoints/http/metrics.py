@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Final
 
 from prometheus_client import CollectorRegistry, Counter, Histogram, ProcessCollector
 from prometheus_client.core import GaugeMetricFamily
-from prometheus_client.exposition import choose_encoder
+from prometheus_client.exposition import CONTENT_TYPE_LATEST, generate_latest
 from prometheus_client.registry import Collector
 
 from oms_core.domain.saga_position import SagaState
@@ -74,10 +74,9 @@ class Metrics:
         """Count an order."""
         (self._replayed if replayed else self._accepted).inc()
 
-    def page(self, accept: str) -> tuple[bytes, str]:
-        """Return the figures, and their content type in the version that *accept* asks for."""
-        encode, content_type = choose_encoder(accept)
-        return encode(self.registry), content_type
+    def page(self) -> tuple[bytes, str]:
+        """Return the figures, counted now, and their content type."""
+        return generate_latest(self.registry), CONTENT_TYPE_LATEST
 
 
 class _SagaCollector(Collector):

@@ -22,6 +22,8 @@ if TYPE_CHECKING:
 PROBLEM_TYPE: Final = "application/problem+json"
 RETRY_AFTER_S: Final = 1
 """When to come again if the error does not know better."""
+OPERATOR_AFTER_S: Final = 60
+"""When to come again if a person must act first."""
 MISTAKES_MAX: Final = 500
 """How many mistakes one answer lists; a body of a megabyte can hold far more."""
 MISTAKES_IN_DETAIL_MAX: Final = 5
@@ -172,7 +174,8 @@ def title_of(status: int) -> str:
 def _headers_of(error: errors.OmsError, status: int) -> Mapping[str, str]:
     if isinstance(error, errors.AuthenticationFailed):
         return {"WWW-Authenticate": 'Bearer realm="oms", error="invalid_token"'}
-    if error.retryable and status == HTTPStatus.SERVICE_UNAVAILABLE:
-        wait_s = getattr(error, "retry_after_s", None)
-        return {"Retry-After": str(max(1, math.ceil(wait_s or RETRY_AFTER_S)))}
+    if status == HTTPStatus.SERVICE_UNAVAILABLE:
+        usual_s = RETRY_AFTER_S if error.retryable else OPERATOR_AFTER_S
+        wait_s = getattr(error, "retry_after_s", None) or usual_s
+        return {"Retry-After": str(max(1, math.ceil(wait_s)))}
     return {}

@@ -62,7 +62,8 @@ class KeySource(Protocol):
 class SharedSecret:
     """A secret for HS256. Whoever can verify with it can also mint."""
 
-    generation: Final = 0
+    generation: int = 0
+    """It never changes."""
 
     def __init__(self, secret: bytes) -> None:
         """Take the secret.
@@ -91,7 +92,8 @@ class SharedSecret:
 class PublicKey:
     """A public key in PEM for RS256 or ES256; its type decides which."""
 
-    generation: Final = 0
+    generation: int = 0
+    """It never changes."""
 
     def __init__(self, pem: bytes) -> None:
         """Read the key.

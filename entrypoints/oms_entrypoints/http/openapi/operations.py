@@ -112,6 +112,7 @@ WITH_A_TOKEN: Final[tuple[errors.OmsError, ...]] = (
     errors.PermissionDenied("The token's role is VIEWER; this needs EDITOR or above."),
     errors.AuthenticationUnavailable(),
 )
+_STORE: Final = (errors.StoreUnavailable(), errors.StoreUnusable("told to the operator alone"))
 _INVALID_ORDER: Final = errors.InvalidInput(
     (
         Mistake("/line_items/0/quantity", "must be from 1 to 1 000 000"),
@@ -153,7 +154,7 @@ OPERATIONS: Final[tuple[Operation, ...]] = (
             _INVALID_ORDER,
             errors.PaymentReferenceInUse(),
             errors.IdempotencyKeyReused(),
-            errors.StoreUnavailable(),
+            *_STORE,
         ),
     ),
     Operation(
@@ -167,7 +168,7 @@ OPERATIONS: Final[tuple[Operation, ...]] = (
         answers=(Answer(_JSON_200, "A page of orders.", OrderPageView),),
         refusals=(
             errors.InvalidInput((Mistake("/limit", "must be from 1 to 100"),)),
-            errors.StoreUnavailable(),
+            *_STORE,
         ),
     ),
     Operation(
@@ -188,7 +189,7 @@ OPERATIONS: Final[tuple[Operation, ...]] = (
             Answer(_JSON_200, "The order.", OrderView, headers=("ETag",)),
             Answer(304, "The order has not changed.", media_type=None, headers=("ETag",)),
         ),
-        refusals=(errors.OrderNotFound(UUID(int=0)), errors.StoreUnavailable()),
+        refusals=(errors.OrderNotFound(UUID(int=0)), *_STORE),
     ),
     Operation(
         "POST",
@@ -217,6 +218,7 @@ OPERATIONS: Final[tuple[Operation, ...]] = (
             errors.InsufficientStock("CRUNCHY-ARMCHAIR", "default", 98),
             errors.IdempotencyKeyReused(),
             errors.InventoryUnavailable(),
+            *_STORE,
         ),
     ),
     Operation(
@@ -231,6 +233,7 @@ OPERATIONS: Final[tuple[Operation, ...]] = (
         refusals=(
             errors.InvalidInput((Mistake("/limit", "must be from 1 to 100"),)),
             errors.InventoryUnavailable(),
+            *_STORE,
         ),
     ),
     Operation(
@@ -248,7 +251,7 @@ OPERATIONS: Final[tuple[Operation, ...]] = (
         "server",
         "Whether store and inventory can be used now.",
         answers=(Answer(_JSON_200, "They can.", HealthView),),
-        refusals=(errors.StoreUnavailable(), errors.InventoryUnavailable()),
+        refusals=(*_STORE, errors.InventoryUnavailable()),
     ),
     Operation(
         "GET",
