@@ -20,6 +20,7 @@ from oms_core.application.saga import (
 from oms_core.domain.inventory import (
     Allocation,
     AllocationModel,
+    AlreadyCommitted,
     OutOfStock,
     Reserved,
     demands_of,
@@ -156,7 +157,13 @@ class _StockSteps:
 
     def release(self, work: Work) -> StepOutcome:
         """Make the pieces available again, whether or not they were ever reserved."""
-        self.inventory.release(work.order.scope, str(work.order.id))
+        outcome = self.inventory.release(work.order.scope, str(work.order.id))
+        if isinstance(outcome, AlreadyCommitted):
+            return Stuck(
+                "goods_have_left",
+                "The goods of this order have left although it fails. Bring them back or book "
+                "them out by hand, then settle the order.",
+            )
         return Done(lambda order, at: order.record_release(at=at))
 
     def confirm(self, work: Work) -> StepOutcome:
