@@ -12,7 +12,7 @@ from oms_core.errors import StoreUnavailable
 T = TypeVar("T")
 
 IDLE_MAX: Final = 8
-"""Connections kept for the next reader; each holds up to 2 MiB of cached pages."""
+"""Connections kept for the next reader; each holds up to 1 MiB of cached pages."""
 
 
 class ReadPool:
