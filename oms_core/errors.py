@@ -33,6 +33,8 @@
     ├── PermissionDenied           a good token that does not permit this
     └── ConfigurationError         refuse to start; all mistakes at once
 
+Errors with fields are attrs classes; the others inherit everything.
+
 ``code`` is stable and safe to show to clients and to branch on. ``retryable`` says whether
 repeating the *same* call, unchanged, can succeed and is safe.
 """
@@ -112,14 +114,12 @@ class OrderNotFound(OmsError):
         return f"There is no order {self.order_id} here; check the id."
 
 
-@define(slots=False, eq=False)
 class Conflict(OmsError):
     """The request is well-formed but the present state does not allow it."""
 
     code: ClassVar[str] = "conflict"
 
 
-@define(slots=False, eq=False)
 class IdempotencyKeyReused(Conflict):
     """The key already names a different request; nothing was changed."""
 
@@ -134,7 +134,6 @@ class IdempotencyKeyReused(Conflict):
         )
 
 
-@define(slots=False, eq=False)
 class PaymentReferenceInUse(Conflict):
     """The payment reference already backs a live order of this tenant."""
 
@@ -216,7 +215,6 @@ class NothingToSteer(Conflict):
         )
 
 
-@define(slots=False, eq=False)
 class StorageTrouble(OmsError):
     """The store did not do what was asked."""
 
@@ -317,7 +315,6 @@ class PaymentTrouble(OmsError):
         )
 
 
-@define(slots=False, eq=False)
 class RetryableNotExecuted(PaymentTrouble):
     """Nothing happened at the provider: same key again after ``retry_after_s``."""
 
@@ -325,7 +322,6 @@ class RetryableNotExecuted(PaymentTrouble):
     retryable: ClassVar[bool] = True
 
 
-@define(slots=False, eq=False)
 class InProgress(PaymentTrouble):
     """The same request is still running at the provider: same key again, later."""
 
@@ -333,7 +329,6 @@ class InProgress(PaymentTrouble):
     retryable: ClassVar[bool] = True
 
 
-@define(slots=False, eq=False)
 class OutcomeUnknown(PaymentTrouble):
     """It may have happened: same key while the provider remembers it, else look it up."""
 
@@ -341,42 +336,36 @@ class OutcomeUnknown(PaymentTrouble):
     retryable: ClassVar[bool] = True
 
 
-@define(slots=False, eq=False)
 class InvalidState(PaymentTrouble):
     """The payment's state does not allow this: look the payment up and decide again."""
 
     code: ClassVar[str] = "payment_invalid_state"
 
 
-@define(slots=False, eq=False)
 class PaymentNotFound(PaymentTrouble):
     """The provider does not know the payment reference."""
 
     code: ClassVar[str] = "payment_not_found"
 
 
-@define(slots=False, eq=False)
 class IdempotencyMismatch(PaymentTrouble):
     """The key was used with other parameters: a bug of ours, never to be retried."""
 
     code: ClassVar[str] = "payment_idempotency_mismatch"
 
 
-@define(slots=False, eq=False)
 class InvalidRequest(PaymentTrouble):
     """The provider refuses the request as malformed: a person must act."""
 
     code: ClassVar[str] = "payment_invalid_request"
 
 
-@define(slots=False, eq=False)
 class CredentialsRejected(PaymentTrouble):
     """The provider refuses our credentials: correct the configuration, then retry."""
 
     code: ClassVar[str] = "payment_credentials_rejected"
 
 
-@define(slots=False, eq=False)
 class WebhookRejected(PaymentTrouble):
     """The notification is not authentic, too old, or malformed: store nothing."""
 
