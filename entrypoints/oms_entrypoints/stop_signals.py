@@ -14,12 +14,17 @@ ASKING: Final = (signal.SIGTERM, signal.SIGINT)
 
 
 class StopSignals:
-    """Takes the signals for the length of a ``with`` block, in the main thread."""
+    """Takes the signals from the beginning of a ``with`` block, in the main thread.
+
+    Once the process was asked to stop it goes on taking them after the block: it is about to
+    end, and whoever asks again must not cut that short.
+    """
 
     def __init__(self) -> None:
         # Unlike an Event's, its put may interrupt its own get: a handler runs in the thread
         # that waits.
         self._asked: queue.SimpleQueue[int] = queue.SimpleQueue()
+        self._was_asked = False
         self._before: dict[int, Any] = {}
 
     def __enter__(self) -> Self:
@@ -32,6 +37,8 @@ class StopSignals:
         error: BaseException | None,
         trace: TracebackType | None,
     ) -> None:
+        if self._was_asked:
+            return
         for number, handler in self._before.items():
             signal.signal(number, handler)
 
@@ -40,4 +47,5 @@ class StopSignals:
         self._asked.get()
 
     def _ask(self, number: int, _frame: FrameType | None) -> None:
+        self._was_asked = True
         self._asked.put(number)

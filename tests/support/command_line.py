@@ -6,6 +6,7 @@ import subprocess
 import sys
 import time
 from collections.abc import Callable, Iterator, Mapping
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Final
@@ -100,9 +101,19 @@ def started(folder: Path, *arguments: str, **more: str) -> Iterator[subprocess.P
 
 
 def ended(process: subprocess.Popen[str], *, timeout_s: float = 60.0) -> Ended:
-    """Wait for the end of a process."""
-    out, err = process.communicate(timeout=timeout_s)
-    return Ended(process.returncode, out, err)
+    """Wait for the end of a process; its output is what has not been read of it yet."""
+    assert process.stdout is not None
+    assert process.stderr is not None
+    # Not communicate(): it knows nothing of what readline() has read ahead.
+    with ThreadPoolExecutor(2) as readers:
+        out = readers.submit(process.stdout.read)
+        err = readers.submit(process.stderr.read)
+        try:
+            code = process.wait(timeout_s)
+        except subprocess.TimeoutExpired:
+            process.kill()
+            raise
+    return Ended(code, out.result(), err.result())
 
 
 def wait_until_ready(process: subprocess.Popen[str], port: int) -> None:
