@@ -15,10 +15,11 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from attrs import evolve
 
 from oms_core.errors import ConfigurationError
 from oms_entrypoints.http.server import RunningServer, serve
-from oms_entrypoints.http.settings import HttpSettings
+from oms_entrypoints.http.settings import HttpSettings, WsgiServer
 from tests.support.api import ORDERS, Api, an_order_request, validator
 
 FREE_PORT = HttpSettings(port=0, threads=8)
@@ -27,7 +28,22 @@ BODY = json.dumps(an_order_request()).encode()
 
 @pytest.fixture
 def server(api: Api) -> Iterator[RunningServer]:
+    """The server that comes with it."""
     running = serve(api.app, FREE_PORT)
+    yield running
+    running.stop(0)
+
+
+@pytest.fixture(params=["waitress", "granian"])
+def wsgi(request: pytest.FixtureRequest) -> WsgiServer:
+    """Every server that may be chosen."""
+    name: WsgiServer = request.param
+    return name
+
+
+@pytest.fixture
+def any_server(api: Api, wsgi: WsgiServer) -> Iterator[RunningServer]:
+    running = serve(api.app, evolve(FREE_PORT, wsgi=wsgi))
     yield running
     running.stop(0)
 
@@ -85,12 +101,12 @@ def problem_in(answer: bytes) -> dict[str, Any]:
 # -- many at once ----------------------------------------------------------------------------
 
 
-def test_32_threads_that_post_one_key_get_one_order(api: Api, server: RunningServer) -> None:
+def test_32_threads_that_post_one_key_get_one_order(api: Api, any_server: RunningServer) -> None:
     together = threading.Barrier(32)
 
     def post_once(_: int) -> tuple[int, dict[str, str], Any]:
         together.wait()
-        return post(server, api)
+        return post(any_server, api)
 
     with ThreadPoolExecutor(32) as pool:
         answers = list(pool.map(post_once, range(32)))
@@ -118,8 +134,8 @@ def test_32_threads_that_post_different_requests_under_one_key_get_one_order(
     assert api.orders() == 1
 
 
-def test_one_connection_serves_many_requests(api: Api, server: RunningServer) -> None:
-    connection = HTTPConnection("127.0.0.1", server.port, timeout=10)
+def test_one_connection_serves_many_requests(api: Api, any_server: RunningServer) -> None:
+    connection = HTTPConnection("127.0.0.1", any_server.port, timeout=10)
     statuses = []
     for _ in range(20):
         connection.request("GET", ORDERS, headers=api.headers())
@@ -146,42 +162,44 @@ def test_slow_clients_do_not_shut_others_out(api: Api, server: RunningServer) ->
 
 
 def test_a_client_that_leaves_before_its_body_is_complete_leaves_nothing(
-    api: Api, server: RunningServer
+    api: Api, any_server: RunningServer
 ) -> None:
-    with socket.create_connection(("127.0.0.1", server.port)) as client:
+    with socket.create_connection(("127.0.0.1", any_server.port)) as client:
         client.sendall(a_raw_post(api)[:-1])
 
-    assert post(server, api, json.dumps(an_order_request(idempotency_key="k2")).encode())[0] == 201
+    assert (
+        post(any_server, api, json.dumps(an_order_request(idempotency_key="k2")).encode())[0] == 201
+    )
     assert api.orders() == 1
 
 
 def test_a_client_that_leaves_before_its_answer_finds_its_order_again(
-    api: Api, server: RunningServer
+    api: Api, any_server: RunningServer
 ) -> None:
-    with socket.create_connection(("127.0.0.1", server.port)) as client:
+    with socket.create_connection(("127.0.0.1", any_server.port)) as client:
         client.sendall(a_raw_post(api))
         client.shutdown(socket.SHUT_RD)
     wait_until(lambda: api.orders() == 1)
 
-    status, headers, _ = post(server, api)
+    status, headers, _ = post(any_server, api)
 
     assert (status, headers["idempotent-replayed"]) == (201, "true")
 
 
-def test_a_body_in_chunks_is_a_body(api: Api, server: RunningServer) -> None:
+def test_a_body_in_chunks_is_a_body(api: Api, any_server: RunningServer) -> None:
     chunks = b"".join(b"%x\r\n%s\r\n" % (1, BODY[n : n + 1]) for n in range(len(BODY)))
     head = a_raw_post(api, b"", Content_Length="", Transfer_Encoding="chunked")
 
-    answer = exchange(server, head + chunks + b"0\r\n\r\n")
+    answer = exchange(any_server, head + chunks + b"0\r\n\r\n")
 
     assert answer.startswith(b"HTTP/1.1 201 ")
 
 
-def test_a_body_over_the_limit_in_chunks_is_refused(api: Api, server: RunningServer) -> None:
+def test_a_body_over_the_limit_in_chunks_is_refused(api: Api, any_server: RunningServer) -> None:
     head = a_raw_post(api, b"", Content_Length="", Transfer_Encoding="chunked")
     chunk = b"%x\r\n%s\r\n" % (1_048_577, b" " * 1_048_577)
 
-    problem = problem_in(exchange(server, head + chunk + b"0\r\n\r\n"))
+    problem = problem_in(exchange(any_server, head + chunk + b"0\r\n\r\n"))
 
     assert (problem["status"], problem["code"]) == (413, "body_too_large")
     assert api.nothing_happened()
@@ -256,9 +274,13 @@ def test_no_request_is_smuggled_behind_another(api: Api, server: RunningServer) 
 # -- start and stop --------------------------------------------------------------------------
 
 
-def test_a_port_in_use_is_told_in_one_sentence(server: RunningServer, api: Api) -> None:
+@pytest.mark.parametrize("second", ["waitress", "granian"])
+def test_a_port_in_use_is_told_in_one_sentence(
+    any_server: RunningServer, api: Api, second: WsgiServer
+) -> None:
+    server = any_server
     with pytest.raises(ConfigurationError) as refused:
-        serve(api.app, HttpSettings(port=server.port))
+        serve(api.app, HttpSettings(port=server.port, wsgi=second))
 
     (sentence,) = refused.value.mistakes
     assert sentence == (
@@ -290,9 +312,9 @@ class SlowApp:
 ASK = b"GET / HTTP/1.1\r\nHost: a\r\n\r\n"
 
 
-def test_a_stop_answers_what_was_asked_and_takes_nothing_new() -> None:
+def test_a_stop_answers_what_was_asked_and_takes_nothing_new(wsgi: WsgiServer) -> None:
     app = SlowApp()
-    server = serve(app, FREE_PORT)
+    server = serve(app, evolve(FREE_PORT, wsgi=wsgi))
     with (
         socket.create_connection(("127.0.0.1", server.port), timeout=10) as asking,
         socket.create_connection(("127.0.0.1", server.port), timeout=10) as idle,
@@ -310,9 +332,9 @@ def test_a_stop_answers_what_was_asked_and_takes_nothing_new() -> None:
         assert stopping.result(timeout=10) is True
 
 
-def test_a_stop_does_not_wait_longer_than_it_is_told() -> None:
+def test_a_stop_does_not_wait_longer_than_it_is_told(wsgi: WsgiServer) -> None:
     app = SlowApp()
-    server = serve(app, FREE_PORT)
+    server = serve(app, evolve(FREE_PORT, wsgi=wsgi))
     with socket.create_connection(("127.0.0.1", server.port), timeout=10) as asking:
         asking.sendall(ASK)
         app.entered.acquire(timeout=10)
@@ -323,8 +345,8 @@ def test_a_stop_does_not_wait_longer_than_it_is_told() -> None:
         app.may_answer.set()
 
 
-def test_a_stop_can_be_repeated_and_frees_the_port(api: Api) -> None:
-    server = serve(api.app, FREE_PORT)
+def test_a_stop_can_be_repeated_and_frees_the_port(api: Api, wsgi: WsgiServer) -> None:
+    server = serve(api.app, evolve(FREE_PORT, wsgi=wsgi))
 
     assert server.stop() is True
     assert server.stop() is True
@@ -345,7 +367,7 @@ PROGRAM = """
 import sys, time
 from oms_entrypoints.http.server import serve
 from oms_entrypoints.http.settings import HttpSettings
-from oms_entrypoints.http.signals import StopSignals
+from oms_entrypoints.stop_signals import StopSignals
 
 def app(environ, start_response):
     print("asked", flush=True)
@@ -353,11 +375,11 @@ def app(environ, start_response):
     start_response("200 OK", [("Content-Length", "4")])
     return [b"done"]
 
-signals = StopSignals()
-server = serve(app, HttpSettings(port=0))
-print(server.port, flush=True)
-signals.wait()
-print("stopped in time" if server.stop(20) else "cut off", flush=True)
+with StopSignals() as signals:
+    server = serve(app, HttpSettings(port=0))
+    print(server.port, flush=True)
+    signals.wait()
+    print("stopped in time" if server.stop(20) else "cut off", flush=True)
 """
 
 

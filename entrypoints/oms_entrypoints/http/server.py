@@ -1,175 +1,64 @@
-"""Serves an application with waitress, and stops without dropping a request."""
+"""Serves an application over HTTP, with the WSGI server that the settings name."""
 
 from __future__ import annotations
 
-import errno
-import logging
-import socket
-import threading
-import time
-from typing import TYPE_CHECKING, Any, Final
-
-from waitress import wasyncore
-from waitress.server import create_server
+from typing import TYPE_CHECKING, Protocol
 
 from oms_core.errors import ConfigurationError
+from oms_entrypoints.http.listener import listen
 from oms_entrypoints.http.settings import HttpSettings
-from oms_entrypoints.http.strict_channel import StrictChannel
+from oms_entrypoints.http.waitress_server import WaitressServer
 
 if TYPE_CHECKING:
     from oms_entrypoints.http.settings import WsgiApp
 
-_LOOK_S: Final = 0.05
-"""How often a stopping server looks whether everything is answered."""
-_BODY_MARGIN_BYTES: Final = 65_536
-"""How much more than the application accepts the server takes in.
 
-A body that is a little too large reaches the application; a larger one is refused by the
-server itself, in the same form, before it is read.
-"""
-
-
-class RunningServer:
+class RunningServer(Protocol):
     """A server that is listening and answering, in threads of its own."""
 
-    def __init__(self, app: WsgiApp, settings: HttpSettings) -> None:
-        """Listen and answer; see ``serve``."""
-        self._settings = settings
-        listener = _listen(settings.host, settings.port)
-        self._server: Any = _waitress(app, settings, listener)
-        self.port: Final = int(self._server.effective_port)
+    @property
+    def port(self) -> int:
         """The port it really listens on."""
-        self._stopping = threading.Event()
-        self._stop_by = 0.0
-        self._in_time = True
-        self._thread = threading.Thread(target=self._run, name="oms-http", daemon=True)
-        self._thread.start()
+        ...
 
     @property
     def url(self) -> str:
         """Where it answers, as a program on this machine would call it."""
-        host = self._settings.host
-        if host in {"0.0.0.0", "::", ""}:  # noqa: S104 - compared, not bound
-            host = "127.0.0.1" if host != "::" else "::1"
-        return f"http://[{host}]:{self.port}" if ":" in host else f"http://{host}:{self.port}"
+        ...
 
     def wait(self, timeout_s: float | None = None) -> bool:
         """Wait until it has stopped; ``False`` if it has not after *timeout_s* seconds."""
-        self._thread.join(timeout_s)
-        return not self._thread.is_alive()
+        ...
 
     def stop(self, timeout_s: float | None = None) -> bool:
         """Stop listening, answer what was asked, close; ``True`` if all of it ended in time.
 
-        Requests that have begun to arrive are answered if they are complete within
-        *timeout_s* seconds (default: the settings'); what is not is cut off. Repeatable, from
-        any thread but the server's own.
+        Requests that have begun are answered if they are complete within *timeout_s* seconds
+        (default: the settings'); what is not is cut off. Repeatable, from any thread but the
+        server's own.
         """
-        if timeout_s is None:
-            timeout_s = self._settings.stop_timeout_s
-        if not self._stopping.is_set():
-            self._stop_by = time.monotonic() + timeout_s
-            self._stopping.set()
-            self._server.pull_trigger()
-        self._thread.join()
-        return self._in_time
-
-    # -- the server's own thread ---------------------------------------------------------
-
-    def _run(self) -> None:
-        channels = self._server._map  # noqa: SLF001 - waitress has no other name for it
-        while not self._stopping.is_set():
-            wasyncore.loop(timeout=1.0, use_poll=True, map=channels, count=1)
-        # Whatever had reached us when the stop came is read, and so counts as asked.
-        wasyncore.loop(timeout=0.0, use_poll=True, map=channels, count=1)
-        # The dispatcher's close, not the server's, which would take away the trigger by
-        # which worker threads announce their answers.
-        wasyncore.dispatcher.close(self._server)
-        while self._close_idle() and time.monotonic() < self._stop_by:
-            wasyncore.loop(timeout=_LOOK_S, use_poll=True, map=channels, count=1)
-        self._in_time = not self._close_idle()
-        left_s = max(_LOOK_S, self._stop_by - time.monotonic())
-        self._server.task_dispatcher.shutdown(cancel_pending=True, timeout=left_s)
-        self._server.trigger.close()
-        wasyncore.close_all(channels)
-
-    def _close_idle(self) -> bool:
-        """Close connections with nothing under way; tell whether there are others."""
-        busy = False
-        for channel in list(self._server.active_channels.values()):
-            if channel.requests or channel.request is not None or channel.total_outbufs_len:
-                busy = True
-            else:
-                channel.handle_close()
-        return busy
+        ...
 
 
 def serve(app: WsgiApp, settings: HttpSettings | None = None) -> RunningServer:
     """Serve *app* in threads of its own; it is listening when this returns.
 
     Raises:
-        ConfigurationError: the address cannot be listened on, e.g. because the port is in use.
+        ConfigurationError: the address cannot be listened on, e.g. because the port is in use,
+            or the server that the settings name is not installed.
     """
-    return RunningServer(app, settings or HttpSettings())
+    settings = settings or HttpSettings()
+    if settings.wsgi == "granian":
+        return _granian(app, settings)
+    return WaitressServer(app, settings, listen(settings.host, settings.port))
 
 
-def _listen(host: str, port: int) -> socket.socket:
-    """Bind the one address that *host* and *port* mean.
-
-    Raises:
-        ConfigurationError: one sentence that says what to do.
-    """
-    listener = None
+def _granian(app: WsgiApp, settings: HttpSettings) -> RunningServer:
     try:
-        family, kind, protocol, _, address = socket.getaddrinfo(
-            host, port, type=socket.SOCK_STREAM, flags=socket.AI_PASSIVE
-        )[0]
-        listener = socket.socket(family, kind, protocol)
-        listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
-        listener.bind(address)
-        # At once: two processes can bind a port that neither listens on yet.
-        listener.listen(_BACKLOG)
-    except (OSError, UnicodeError, OverflowError) as refused:
-        if listener is not None:
-            listener.close()
-        raise ConfigurationError([_sentence(host, port, refused)]) from None
-    return listener
-
-
-_BACKLOG: Final = 1_024
-
-
-def _sentence(host: str, port: int, refused: Exception) -> str:
-    number = getattr(refused, "errno", None)
-    if number == errno.EADDRINUSE:
-        return (
-            f"Port {port} on {host} is in use; stop the other program, or choose another port "
-            "(0 takes any free one)."
-        )
-    if number in {errno.EACCES, errno.EPERM}:
-        return f"Port {port} on {host} may not be used by this user; choose one above 1023."
-    return f"{host} port {port} cannot be listened on ({refused}); correct host and port."
-
-
-def _waitress(app: WsgiApp, settings: HttpSettings, listener: socket.socket) -> Any:
-    """Make waitress' server, whose published types lack most of what it has."""
-    # One warning for every request that waits for a thread tells nothing and costs much.
-    logging.getLogger("waitress.queue").setLevel(logging.ERROR)
-    options: dict[str, Any] = {
-        "threads": settings.threads,
-        "connection_limit": settings.connection_limit,
-        "channel_timeout": settings.idle_timeout_s,
-        "cleanup_interval": max(1, int(settings.idle_timeout_s / 4)),
-        "max_request_body_size": settings.body_limit_bytes + _BODY_MARGIN_BYTES,
-        "max_request_header_size": settings.header_limit_bytes,
-        # select() ends at 1,024 files; the limit on connections may be above that.
-        "asyncore_use_poll": True,
-        "backlog": _BACKLOG,
-        "ident": None,
-        "expose_tracebacks": False,
-        "log_socket_errors": False,
-        "clear_untrusted_proxy_headers": True,
-    }
-    server: Any = create_server(app, sockets=[listener], **options)
-    server.channel_class = StrictChannel
-    return server
+        # Only here: an extra that most do without.
+        from oms_entrypoints.http.granian_server import GranianServer  # noqa: PLC0415
+    except ImportError:
+        raise ConfigurationError(
+            ["The WSGI server granian is not installed; install oms-core[granian]."]
+        ) from None
+    return GranianServer(app, settings, listen(settings.host, settings.port))
