@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 import threading
 import time
 from contextlib import contextmanager
@@ -38,6 +39,8 @@ if TYPE_CHECKING:
     from oms_core.ports.payments import PaymentProvider
     from oms_core.ports.publisher import EventPublisher
     from oms_core.ports.storage import OrderStorage
+
+_log = logging.getLogger("oms_core")
 
 LIST_LIMIT_MAX: Final = 100
 STALE_RETRIES_MAX: Final = 20
@@ -318,7 +321,8 @@ class OrderManagement:
         """Tell *observer* of every step an order takes in this process.
 
         For metrics and displays: called in the worker's thread, best effort, never again
-        for what was missed. Use a publisher for events that must not be lost.
+        for what was missed; its errors are logged. Use a publisher for events that must not
+        be lost.
         """
         self._observers.append(observer)
 
@@ -375,7 +379,10 @@ class OrderManagement:
 
     def _notify(self, order: Order) -> None:
         for observer in self._observers:
-            observer(order)
+            try:
+                observer(order)
+            except Exception:  # noqa: BLE001 - whoever only looks on must not hold up an order
+                _log.exception("observer failed", extra={"order_id": str(order.id)})
         with self._saved:
             self._saved.notify_all()
         if self._worker is not None:

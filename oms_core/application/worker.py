@@ -98,9 +98,9 @@ class Worker:
                 self._in_hand += 1
                 if self._in_hand > len(self._threads) < self._settings.threads:
                     self._add_thread()
-        if taken:
-            self._queue.put(claim)
-        else:
+                # Under the lock: put later, it could miss the emptying of the queue by ``stop``.
+                self._queue.put(claim)
+        if not taken:
             self._give_back(claim)
 
     def look_now(self) -> None:
@@ -165,12 +165,17 @@ class Worker:
     # -- finding -------------------------------------------------------------------------
 
     def _find(self) -> None:
+        looks_in_vain = 0
         while not self._stopping.is_set():
             room = self._settings.queue_max - self._in_hand
             found = self._claim(min(room, self._settings.threads)) if room > 0 else 0
-            if found == 0:
-                self._look.wait(self._pause_s())
-                self._look.clear()
+            if found:
+                looks_in_vain = 0
+                continue
+            until_due_s = self._until_due_s()
+            looks_in_vain = looks_in_vain + 1 if until_due_s <= 0 else 0
+            self._look.wait(self._pause_s(until_due_s, looks_in_vain))
+            self._look.clear()
 
     def _claim(self, limit: int) -> int:
         try:
@@ -192,16 +197,28 @@ class Worker:
             self.offer(claim)
         return len(claims)
 
-    def _pause_s(self) -> float:
-        """Sleep until the next order is due, but never longer than the poll interval."""
+    def _until_due_s(self) -> float:
+        """Tell how many seconds are left until an order is due; 0 or less: one is already."""
         try:
             due_at = self._storage.earliest_due()
         except StoreUnavailable:
-            return self._settings.poll_s
+            due_at = None
+        except Exception:  # noqa: BLE001 - the finder must outlive any surprise
+            _log.exception("looking for the next due order failed")
+            due_at = None
         if due_at is None:
             return self._settings.poll_s
-        until_due = (due_at - self._clock.now()) / timedelta(seconds=1)
-        return min(max(until_due, _PAUSE_MIN_S), self._settings.poll_s)
+        return (due_at - self._clock.now()) / timedelta(seconds=1)
+
+    def _pause_s(self, until_due_s: float, looks_in_vain: int) -> float:
+        """Sleep until the next order is due, but never longer than the poll interval.
+
+        An order that is due and still was not found is one that this worker has no room for,
+        or whose saga it does not know: it is looked for less and less often.
+        """
+        if until_due_s <= 0:
+            until_due_s = _PAUSE_MIN_S * 2.0 ** min(looks_in_vain, 30)
+        return min(max(until_due_s, _PAUSE_MIN_S), self._settings.poll_s)
 
     # -- publishing ----------------------------------------------------------------------
 
