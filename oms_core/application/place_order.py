@@ -37,7 +37,7 @@ from oms_core.errors import IdempotencyKeyReused, InvalidInput, Mistake, OrderNo
 from oms_core.ports.storage import Added, Claim
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Mapping
+    from collections.abc import Mapping, Sequence
     from datetime import datetime
     from decimal import Decimal
 
@@ -55,6 +55,8 @@ _CURRENCY: Final = Text(
     3, 3, pattern="[A-Z]{3}", says="must be an ISO 4217 code such as USD", example="USD"
 )
 _FREE_TEXT: Final = Text(printable=False)
+_PRICE: Final = Amount()
+_SIGNED_AMOUNT: Final = Amount(signed=True, example="4.90")
 
 
 @frozen
@@ -64,7 +66,7 @@ class NewLineItem:
     sku: str = ruled(Text(example="CRUNCHY-ARMCHAIR"), says="What is bought.")
     quantity: int = ruled(Whole(1, QUANTITY_MAX, example=2), says="How many pieces.")
     unit_price: str | int | Decimal = ruled(
-        Amount(), says="Price of one piece in major units of the order's currency."
+        _PRICE, says="Price of one piece in major units of the order's currency."
     )
     name: str | None = ruled(_FREE_TEXT, says="What people call it.", default=None)
     location: str | None = ruled(
@@ -84,7 +86,7 @@ class NewAdjustment:
 
     kind: AdjustmentKind | str = ruled(OneOf(AdjustmentKind), says="Why it is added.")
     amount: str | int | Decimal = ruled(
-        Amount(signed=True, example="4.90"), says="Signed, in major units; a discount is negative."
+        _SIGNED_AMOUNT, says="Signed, in major units; a discount is negative."
     )
     label: str | None = ruled(_FREE_TEXT, says="What people call it.", default=None)
 
@@ -327,12 +329,10 @@ def _replay_or_refuse(
         raise InvalidInput((mistake,)) from None
 
 
-def _price(
-    currency: object, items: Iterable[Any], adjustments: Iterable[Any]
-) -> tuple[_Priced, list[Mistake]]:
+def _price(currency: object, items: object, adjustments: object) -> tuple[_Priced, list[Mistake]]:
     """Turn amounts into exact money; skips what another rule has already refused.
 
-    A total is judged only if all that adds up to it could be read: what is skipped may be dear.
+    Of a line that cannot be made (a dictionary still) the amount is judged all the same.
     """
     nothing = _Priced((), ())
     if not isinstance(currency, str) or _CURRENCY.mistake(currency):
@@ -341,29 +341,49 @@ def _price(
         exponent_of(currency)
     except InvalidInput as unknown:
         return nothing, list(unknown.mistakes)
-    items = items if isinstance(items, list | tuple) else ()
-    adjustments = adjustments if isinstance(adjustments, list | tuple) else ()
+    given_lines = items if isinstance(items, list | tuple) else ()
+    given_adjustments = adjustments if isinstance(adjustments, list | tuple) else ()
     mistakes: list[Mistake] = []
+    lines = _price_lines(given_lines, currency, mistakes)
+    added = _price_adjustments(given_adjustments, currency, mistakes)
+    complete = 0 < len(lines) == len(given_lines) and len(added) == len(given_adjustments)
+    if complete and not mistakes:
+        _judge_total(order_total(lines, added, currency), mistakes)
+    return _Priced(tuple(lines), tuple(added)), mistakes
+
+
+def _price_lines(items: Sequence[Any], currency: str, mistakes: list[Mistake]) -> list[LineItem]:
     lines = []
     for index, item in enumerate(items):
         if isinstance(item, NewLineItem):
             price = _money(item.unit_price, currency, f"/line_items/{index}/unit_price", mistakes)
             place = item.location or DEFAULT_LOCATION
             lines.append(LineItem(index + 1, item.sku, item.quantity, price, item.name, place))
+        elif isinstance(item, dict) and _PRICE.mistake(item.get("unit_price")) is None:
+            _money(item["unit_price"], currency, f"/line_items/{index}/unit_price", mistakes)
+    return lines
+
+
+def _price_adjustments(
+    adjustments: Sequence[Any], currency: str, mistakes: list[Mistake]
+) -> list[Adjustment]:
     added = []
     for index, item in enumerate(adjustments):
         if isinstance(item, NewAdjustment):
             amount = _money(item.amount, currency, f"/adjustments/{index}/amount", mistakes)
             added.append(Adjustment(AdjustmentKind(item.kind), amount, item.label))
-    if not mistakes and 0 < len(lines) == len(items) and len(added) == len(adjustments):
-        total = order_total(lines, added, currency)
-        if total.minor < 0:
-            mistakes.append(
-                Mistake("/adjustments", f"make the total negative ({total}); lower the discounts")
-            )
-        if total.minor > MINOR_UNITS_MAX:
-            mistakes.append(Mistake("/line_items", "add up to a total of more than 15 digits"))
-    return _Priced(tuple(lines), tuple(added)), mistakes
+        elif isinstance(item, dict) and _SIGNED_AMOUNT.mistake(item.get("amount")) is None:
+            _money(item["amount"], currency, f"/adjustments/{index}/amount", mistakes)
+    return added
+
+
+def _judge_total(total: Money, mistakes: list[Mistake]) -> None:
+    """Judge the total of lines and adjustments that could all be read."""
+    if total.minor < 0:
+        sentence = f"make the total negative ({total}); lower the discounts"
+        mistakes.append(Mistake("/adjustments", sentence))
+    if total.minor > MINOR_UNITS_MAX:
+        mistakes.append(Mistake("/line_items", "add up to a total of more than 15 digits"))
 
 
 def _money(

@@ -32,10 +32,13 @@ def read(cls: type[T], document: object) -> T:
 
 
 def _read(cls: type, document: object, at: str, mistakes: list[Mistake]) -> object:
-    """Return the instance, or ``None`` after adding to *mistakes*."""
+    """Return the instance, or the document as it is after adding to *mistakes*.
+
+    So that what surrounds it can still look for mistakes between the fields.
+    """
     if not isinstance(document, dict):
         mistakes.append(Mistake(at, "must be an object"))
-        return None
+        return document
     before = len(mistakes)
     values = document
     nested = _nested_fields_of(cls)
@@ -49,12 +52,12 @@ def _read(cls: type, document: object, at: str, mistakes: list[Mistake]) -> obje
             return cls(**values)
         except InvalidInput as invalid:
             mistakes.extend(evolve(m, pointer=at + m.pointer) for m in invalid.mistakes)
-            return None
+            return document
         except TypeError:
             # A field is unknown or missing; which ones, and what else is wrong, follows.
             pass
     _explain(cls, values, at, mistakes, {mistake.pointer for mistake in mistakes[before:]})
-    return None
+    return document
 
 
 def _explain(

@@ -294,3 +294,20 @@ def test_a_class_without_nested_ones_is_read_the_same_way() -> None:
         ("/quantity_delta", "must be a whole number"),
     ]
     assert mistakes_in({"depth_m": 10}, Cellar) == [("/depth_m", "must be from 1 to 9")]
+
+
+def test_an_amount_is_judged_even_in_a_line_that_is_wrong_otherwise() -> None:
+    """Whoever corrects the quantity should not learn of the decimals only then."""
+    document = a_document(
+        line_items=[{"sku": "CRUNCHY-ARMCHAIR", "quantity": 0, "unit_price": "19.999"}],
+        adjustments=[{"amount": "1.234"}],
+    )
+
+    found = dict(mistakes_in(document))
+
+    assert {
+        "/line_items/0/quantity": "must be from 1 to 1 000 000",
+        "/line_items/0/unit_price": "has more decimals than USD has (2)",
+        "/adjustments/0/kind": "is required",
+        "/adjustments/0/amount": "has more decimals than USD has (2)",
+    } == found
