@@ -312,7 +312,7 @@ class OrderManagement:
                 self._runner.drive(claim)
                 drives += 1
         if self._publisher is not None:
-            relay = OutboxRelay(self.storage, self._publisher, holder=holder)
+            relay = OutboxRelay(self.storage, self._publisher, holder=holder, clock=self._clock)
             while relay.relay_once():
                 pass
         return drives

@@ -3,11 +3,15 @@
 from __future__ import annotations
 
 import logging
+from datetime import timedelta
 from typing import TYPE_CHECKING, Final
 
+from oms_core.ports.clock import SystemClock
+
 if TYPE_CHECKING:
+    from oms_core.ports.clock import Clock
     from oms_core.ports.publisher import EventPublisher
-    from oms_core.ports.storage import OrderStorage
+    from oms_core.ports.storage import OrderStorage, Unpublished
 
 _log = logging.getLogger("oms_core.events")
 
@@ -28,15 +32,21 @@ class OutboxRelay:
         *,
         holder: str,
         lease_s: float = 10.0,
+        clock: Clock | None = None,
     ) -> None:
         """Relay from *storage* to *publisher* as *holder*."""
         self._storage = storage
         self._publisher = publisher
         self._holder = holder
         self._lease_s = lease_s
+        self._clock = clock or SystemClock()
 
     def relay_once(self) -> int:
         """Offer one batch; returns how many orders had something to publish.
+
+        A slow publisher is offered no more once half of the claim's time is over: what it took
+        must be marked while the claim still holds. Marked later, with two relays at work, each
+        would take over the other's claim, and the same events would leave for ever.
 
         Raises:
             StoreUnavailable: what was taken may not be marked, and comes again.
@@ -44,8 +54,11 @@ class OutboxRelay:
         batch = self._storage.claim_unpublished(
             self._holder, limit=BATCH_MAX, lease_s=self._lease_s
         )
-        sent = []
-        for waiting in batch:
+        ends_at = self._clock.now() + timedelta(seconds=self._lease_s / 2)
+        sent: list[Unpublished] = []
+        for number, waiting in enumerate(batch):
+            if number and self._clock.now() >= ends_at:
+                break
             try:
                 self._publisher.publish(waiting.order.events(after=waiting.published))
             except Exception:  # noqa: BLE001 - a subscriber's error, whatever it is

@@ -65,7 +65,9 @@ class Worker:
         self._settings = settings
         self.holder = f"{platform.node()}:{os.getpid()}:{uuid4().hex[:8]}"
         self._relay = (
-            OutboxRelay(storage, publisher, holder=self.holder) if publisher is not None else None
+            OutboxRelay(storage, publisher, holder=self.holder, clock=clock)
+            if publisher is not None
+            else None
         )
         self._queue: queue.SimpleQueue[Claim | None] = queue.SimpleQueue()
         self._lock = threading.Lock()
