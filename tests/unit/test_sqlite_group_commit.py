@@ -280,6 +280,25 @@ def test_a_write_waits_for_another_process_to_finish(database: SqliteDatabase) -
     assert words_in(database) == ["after you"]
 
 
+def test_a_cursor_that_a_write_left_open_does_not_block_the_writer(
+    database: SqliteDatabase,
+) -> None:
+    """It holds on to an old state of the file, on which nothing can be written."""
+    for word in ("a", "b"):
+        database.write(keep(word))
+    unread = database.write(lambda connection: connection.execute("SELECT * FROM letters"))
+    assert unread.fetchone() == (1, "a")
+    other = sqlite3.connect(database.path, isolation_level=None)
+    other.execute("INSERT INTO letters (word) VALUES ('c')")
+    other.close()
+
+    with pytest.raises(StoreUnavailable):
+        database.write(keep("d"))
+
+    assert database.write(keep("d")) == "d"
+    assert words_in(database) == ["a", "b", "c", "d"]
+
+
 def test_a_write_inside_a_write_is_refused_instead_of_waiting_for_itself(
     database: SqliteDatabase,
 ) -> None:

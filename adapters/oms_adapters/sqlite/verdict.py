@@ -56,8 +56,12 @@ def verdict(error: sqlite3.Error, path: Path) -> StorageTrouble | None:
 
 
 def is_contention(error: sqlite3.Error) -> bool:
-    """Another process is at the file right now, so trying again makes sense."""
-    return getattr(error, "sqlite_errorcode", 0) & _PRIMARY_CODE in _CONTENTION
+    """Another process is at the file right now, so trying again makes sense.
+
+    Not if our own connection still looks at an older state: that lasts as long as we wait.
+    """
+    code = getattr(error, "sqlite_errorcode", 0)
+    return code & _PRIMARY_CODE in _CONTENTION and code != sqlite3.SQLITE_BUSY_SNAPSHOT
 
 
 def at_start(error: sqlite3.Error, path: Path) -> StoreUnusable:
