@@ -15,6 +15,7 @@ from __future__ import annotations
 import logging
 import re
 import sys
+from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any, Final, Literal, TextIO, TypeAlias
 
 import orjson
@@ -49,15 +50,18 @@ def configure_logs(
     out = stream or sys.stderr
     least = logging.getLevelNamesMapping()[level.upper()]
     shared: list[Processor] = [
-        structlog.stdlib.add_log_level,
-        structlog.processors.TimeStamper(fmt="iso", utc=True, key="at"),
+        _add_moment,
+        structlog.processors.add_log_level,
         without_exception_text,
     ]
     renderer = _renderer(form)
+    binary = getattr(out, "buffer", None) if form == "json" else None
     structlog.configure(
-        processors=[structlog.contextvars.merge_contextvars, *shared, renderer],
+        processors=[*shared, renderer if binary is None else _json_bytes],
         wrapper_class=structlog.make_filtering_bound_logger(least),
-        logger_factory=structlog.WriteLoggerFactory(out),
+        logger_factory=structlog.WriteLoggerFactory(out)
+        if binary is None
+        else structlog.BytesLoggerFactory(binary),
         cache_logger_on_first_use=False,
     )
     handler = logging.StreamHandler(out)
@@ -120,9 +124,21 @@ def _renderer(form: LogForm) -> Processor:
     )
 
 
+def _add_moment(_logger: WrappedLogger, _method: str, event: EventDict) -> EventDict:
+    event["at"] = datetime.now(UTC)
+    return event
+
+
+def _json_bytes(_logger: WrappedLogger, _method: str, event: EventDict) -> bytes:
+    """Write an event straight to bytes: there is one for every request."""
+    return orjson.dumps(event, default=repr, option=_JSON_OPTIONS)
+
+
 def _json_line(_logger: WrappedLogger, _method: str, event: EventDict) -> str:
-    # A WriteLogger adds the line break in a second write, a StreamHandler in the same one.
-    return orjson.dumps(event, default=repr, option=orjson.OPT_NON_STR_KEYS).decode()
+    return orjson.dumps(event, default=repr, option=_JSON_OPTIONS).decode()
+
+
+_JSON_OPTIONS: Final = orjson.OPT_NON_STR_KEYS | orjson.OPT_UTC_Z
 
 
 def _causes(error: BaseException) -> Iterator[BaseException]:

@@ -14,8 +14,6 @@ from oms_core.errors import AuthenticationFailed
 IDEMPOTENCY_KEY: Final = Text(example="delivery-4711")
 """The same rule as for the key in the body of an order."""
 REQUEST_ID: Final = re.compile(r"[A-Za-z0-9._~:+=-]{1,128}", re.ASCII)
-TOKEN: Final = re.compile(r"[!-+\--~]{1,16384}", re.ASCII)
-"""Printable ASCII but the comma: with one, a second Authorization header was folded in."""
 
 _UUID: Final = re.compile(r"[0-9a-f]{8}(?:-[0-9a-f]{4}){3}-[0-9a-f]{12}", re.ASCII | re.IGNORECASE)
 _UUID_CHARS: Final = 36
@@ -30,7 +28,7 @@ def request_id_of(given: str | None) -> str:
 
 
 def bearer_token_of(authorization: str | None) -> str:
-    """Return the token of an ``Authorization: Bearer`` header (RFC 6750).
+    """Return what claims to be a token in an ``Authorization: Bearer`` header (RFC 6750).
 
     Raises:
         AuthenticationFailed: there is none.
@@ -38,8 +36,7 @@ def bearer_token_of(authorization: str | None) -> str:
     if not authorization:
         raise AuthenticationFailed('Send a token: "Authorization: Bearer <token>".')
     scheme, _, token = authorization.partition(" ")
-    token = token.strip(" ")
-    if scheme.lower() != "bearer" or TOKEN.fullmatch(token) is None:
+    if scheme.lower() != "bearer" or not token:
         raise AuthenticationFailed('The header must be "Authorization: Bearer <token>".')
     return token
 
