@@ -29,7 +29,7 @@ class OrderBody:
 def an_order(number: str) -> dict[str, Any]:
     """Return the request as JSON values."""
     order: dict[str, Any] = {
-        "idempotency_key": f"checkout-{number}",
+        "idempotency_key": key_of(number),
         "payment_provider": PROVIDER,
         "payment_reference": f"pay-{number}",
         "customer_id": "7d9f6b1e-3c5a-4f0b-9a57-1f2d3c4b5a69",
@@ -58,6 +58,11 @@ def an_order(number: str) -> dict[str, Any]:
     # Filled up to the size that every figure is taken with.
     order["metadata"]["cart"] = "x" * (BODY_BYTES - len(json.dumps(order)))
     return order
+
+
+def key_of(number: str) -> str:
+    """Return the idempotency key of the order *number*."""
+    return f"checkout-{number}"
 
 
 def many_lines(count: int) -> bytes:
