@@ -305,9 +305,9 @@ def test_an_amount_is_judged_even_in_a_line_that_is_wrong_otherwise() -> None:
 
     found = dict(mistakes_in(document))
 
-    assert {
+    assert found == {
         "/line_items/0/quantity": "must be from 1 to 1 000 000",
         "/line_items/0/unit_price": "has more decimals than USD has (2)",
         "/adjustments/0/kind": "is required",
         "/adjustments/0/amount": "has more decimals than USD has (2)",
-    } == found
+    }
