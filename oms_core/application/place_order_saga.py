@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from datetime import timedelta
-from typing import TYPE_CHECKING, Final
+from typing import TYPE_CHECKING, Final, assert_never
 
 from attrs import field, frozen
 
@@ -292,6 +292,8 @@ class _PaymentSteps:
                     "then retry the order.",
                     had_no_effect=True,
                 )
+            case _:
+                assert_never(result.status)
 
     def _wait_for_release(self, poll_s: float | None = None) -> Waiting:
         return Waiting(
@@ -353,6 +355,8 @@ class _PaymentSteps:
                     too_late=PAYMENT_DEADLINE,
                     apply=lambda order, at: order.await_provider(at=at),
                 )
+            case _:
+                assert_never(snapshot.state)
 
     def _key_is_used_up(self, work: Work, action: str) -> bool:
         """Tell whether the present key is of no use any more.

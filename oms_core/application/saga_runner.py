@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import logging
 from datetime import timedelta
-from typing import TYPE_CHECKING, Final
+from typing import TYPE_CHECKING, Final, assert_never
 
 from attrs import evolve, frozen
 
@@ -206,6 +206,8 @@ class SagaRunner:
                 return _with_new_key(order, now, now)
             case Trouble():
                 return self._troubled(step, outcome, order, now)
+            case _:
+                assert_never(outcome)
 
     def _done(self, saga: Saga, step: Step, order: Order, now: datetime) -> Order:
         phase = order.saga.phase

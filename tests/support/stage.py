@@ -69,6 +69,7 @@ class Stage:
         self.plan = plan or FaultPlan()
         self.randomness = AlwaysLongest()
         self.saved: list[Order] = []
+        self.listener: Callable[[Order], object] = lambda _: None
         self.settings = settings or RunnerSettings()
         self.saga = Saga("exam", 1, steps, when_compensated=lambda order, at: order.fail(at=at))
         self.runner = SagaRunner(
@@ -77,11 +78,15 @@ class Stage:
             clock=self.clock,
             randomness=self.randomness,
             settings=self.settings,
-            on_saved=self.saved.append,
+            on_saved=self._hear,
         )
         self.scope: Scope = a_scope()
         self.id = an_order().id
         self.storage.add(an_order(saga=self.saga.start(self.clock.now())))
+
+    def _hear(self, order: Order) -> None:
+        self.saved.append(order)
+        self.listener(order)
 
     @property
     def order(self) -> Order:

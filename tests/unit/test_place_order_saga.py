@@ -490,6 +490,21 @@ def test_a_key_is_relied_on_until_shortly_before_it_is_forgotten() -> None:
     assert [name for name, _ in payments.calls] == ["authorize", "authorize"]
 
 
+def test_a_key_of_unknown_age_is_relied_on() -> None:
+    """As in an order stored before ages were noted."""
+    payments = ScriptedPayments(authorize=[LOST, AUTHORIZED])
+    shop = a_shop(payments, saga=PlaceOrderSettings(proof_after_s=0.0))
+    order_id = shop.place()
+    shop.work_once()
+    order = shop.order(order_id)
+    shop.storage.save(evolve(order, saga=evolve(order.saga, generation_since=None)))
+
+    shop.work_to_the_end()
+
+    assert shop.order().status is OrderStatus.CONFIRMED
+    assert payments.asked("lookup") == []
+
+
 def test_who_waits_for_a_customer_longer_than_a_key_lives_only_looks() -> None:
     payments = ScriptedPayments(
         authorize=[ACTION],
@@ -904,6 +919,28 @@ def test_an_earmark_that_lapsed_and_is_gone_fails_the_order_and_voids_its_paymen
     assert audit is not None
     assert audit.live_authorizations == 0
     assert shop.level().reserved == 9
+
+
+def test_an_order_that_cost_nothing_asks_for_nothing_back() -> None:
+    shop: Shop
+    payments = ScriptedPayments()
+
+    def everything_lapses() -> None:
+        shop.clock.advance(6)
+        items = [Demand(StockItem(ARMCHAIR), 9)]
+        shop.inventory.reserve(shop.scope, "rival", items, allocation=Allocation())
+
+    shop = a_shop(
+        payments,
+        saga=PlaceOrderSettings(allocation=evolve(SOFT, ttl_s=5.0)),
+        plan=FaultPlan({6: Fault.PAUSE_BEFORE}, meanwhile=everything_lapses),
+    )
+
+    order = shop.drive(price="0")
+
+    assert [call.method for call in shop.plan.faults_met] == ["harden"]
+    assert order.status is OrderStatus.FAILED
+    assert payments.calls == []
 
 
 def test_a_tenant_may_have_its_own_allocation() -> None:

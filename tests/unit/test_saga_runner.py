@@ -728,6 +728,19 @@ def test_a_late_outcome_counts_if_nobody_else_came() -> None:
     assert len(two.works) == 1
 
 
+def test_no_step_begins_on_a_lease_that_ran_out() -> None:
+    stage = Stage(a_step("one", Script(Done())), a_step("two", two := Script(Done())))
+    stage.listener = lambda _: stage.clock.advance(31)
+    claim = stage.claim()
+    assert claim is not None
+
+    stage.runner.drive(claim)
+
+    assert stage.order.saga.step == "two"
+    assert not two.works
+    assert stage.drive().saga.phase is SagaPhase.COMPLETED
+
+
 def test_a_lost_lease_ends_the_drive_without_further_effects() -> None:
     stage: Stage
 
