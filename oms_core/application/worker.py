@@ -74,6 +74,7 @@ class Worker:
         self._in_hand = 0
         self._threads: list[threading.Thread] = []
         self._stopping = threading.Event()
+        self._driven = threading.Event()
         self._look = threading.Event()
         self._news = threading.Event()
         self._finder: threading.Thread | None = None
@@ -119,7 +120,6 @@ class Worker:
             self._stopping.set()
             threads = list(self._threads)
         self._look.set()
-        self._news.set()
         while True:
             try:
                 claim = self._queue.get_nowait()
@@ -129,10 +129,16 @@ class Worker:
                 self._give_back(claim)
         for _ in threads:
             self._queue.put(None)
-        threads += [t for t in (self._finder, self._relayer) if t is not None]
+        threads += [self._finder] if self._finder is not None else []
         ends_at = time.monotonic() + timeout_s
         for thread in threads:
             thread.join(max(0.0, ends_at - time.monotonic()))
+        # Last, so that what the others have just finished leaves before the process does.
+        self._driven.set()
+        self._news.set()
+        if self._relayer is not None:
+            threads.append(self._relayer)
+            self._relayer.join(max(0.0, ends_at - time.monotonic()))
         return not any(thread.is_alive() for thread in threads)
 
     # -- driving -------------------------------------------------------------------------
@@ -229,17 +235,24 @@ class Worker:
         self._news.set()
 
     def _publish(self) -> None:
-        relay = self._relay
-        while relay is not None and not self._stopping.is_set():
-            try:
-                found = relay.relay_once()
-            except StoreUnavailable:
-                found = 0
-                self._stopping.wait(_STORE_PAUSE_S)
-            except Exception:  # noqa: BLE001 - the relay must outlive any surprise
-                _log.exception("publishing failed")
-                found = 0
-                self._stopping.wait(_STORE_PAUSE_S)
-            if found == 0:
-                self._news.wait(self._settings.poll_s)
-                self._news.clear()
+        while True:
+            # Asked before looking: what is there once all is driven, is still published.
+            is_last_look = self._driven.is_set()
+            if self._relay_once():
+                continue
+            if is_last_look:
+                return
+            self._news.wait(self._settings.poll_s)
+            self._news.clear()
+
+    def _relay_once(self) -> int:
+        if self._relay is None:
+            return 0
+        try:
+            return self._relay.relay_once()
+        except StoreUnavailable:
+            self._driven.wait(_STORE_PAUSE_S)
+        except Exception:  # noqa: BLE001 - the relay must outlive any surprise
+            _log.exception("publishing failed")
+            self._driven.wait(_STORE_PAUSE_S)
+        return 0

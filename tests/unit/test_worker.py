@@ -316,6 +316,23 @@ def test_events_leave_while_workers_run_and_a_broken_subscriber_gets_them_later(
     assert sequences == sorted(sequences)
 
 
+def test_what_was_finished_by_the_stop_has_left_as_events() -> None:
+    """The last steps of an order end after the relay's last regular look."""
+    subscriber = Subscriber()
+    gate = Gate()
+    system = a_system(payments=gate, publisher=subscriber, poll_s=5.0)
+    system.start()
+    order = place(system, 1, "slow_card")
+    assert gate.arrived.acquire(timeout=PATIENCE_S)
+
+    gate.opened.set()
+    assert system.stop(PATIENCE_S)
+
+    history = system.get_order(SCOPE, order.id).history
+    assert [event.entry for event in subscriber.received] == list(history)
+    assert len(history) == 4
+
+
 def test_the_relay_outlives_any_surprise() -> None:
     storage = Surprising()
     system = a_system(storage=storage, publisher=Subscriber())
