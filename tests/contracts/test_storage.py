@@ -5,10 +5,12 @@ from tempfile import TemporaryDirectory
 
 from oms_adapters.sqlite import SqliteDatabase
 from oms_adapters.storage.memory import MemoryStorage
+from oms_adapters.storage.mongodb import MongoStorage
 from oms_adapters.storage.sqlite import SqliteStorage
 from oms_core.ports.clock import Clock
 from oms_core.ports.storage import OrderStorage
 from oms_core.testing import StorageContract
+from tests.support import mongo_server
 
 
 class TestMemoryStorage(StorageContract):
@@ -24,3 +26,8 @@ class TestSqliteStorage(StorageContract):
     def teardown_method(self) -> None:
         super().teardown_method()
         self._folder.cleanup()
+
+
+class TestMongoStorage(StorageContract):
+    def make_store(self, clock: Clock) -> OrderStorage:
+        return MongoStorage(mongo_server.emptied_database(), clock)
