@@ -16,10 +16,12 @@ import logging
 import re
 import sys
 from datetime import UTC, datetime
-from typing import TYPE_CHECKING, Any, Final, Literal, TextIO, TypeAlias
+from typing import TYPE_CHECKING, Any, BinaryIO, Final, Literal, TextIO, TypeAlias, cast
 
 import orjson
 import structlog
+
+from oms_entrypoints.log_writer import LogWriter
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -55,16 +57,18 @@ def configure_logs(
         without_exception_text,
     ]
     renderer = _renderer(form)
+    # A stream without bytes beneath it is a program's own, and wants its lines at once.
     binary = getattr(out, "buffer", None) if form == "json" else None
+    writer = None if binary is None else LogWriter(binary)
     structlog.configure(
-        processors=[*shared, renderer if binary is None else _json_bytes],
+        processors=[*shared, renderer if writer is None else _json_bytes],
         wrapper_class=structlog.make_filtering_bound_logger(least),
         logger_factory=structlog.WriteLoggerFactory(out)
-        if binary is None
-        else structlog.BytesLoggerFactory(binary),
+        if writer is None
+        else structlog.BytesLoggerFactory(cast("BinaryIO", writer)),
         cache_logger_on_first_use=False,
     )
-    handler = logging.StreamHandler(out)
+    handler = logging.StreamHandler(out if writer is None else _TextOver(writer))
     handler.setFormatter(
         structlog.stdlib.ProcessorFormatter(
             foreign_pre_chain=[
@@ -110,6 +114,20 @@ def without_secrets(_logger: WrappedLogger, _method: str, event: EventDict) -> E
         if isinstance(value, str):
             event[name] = _SECRET.sub("[removed]", value)
     return event
+
+
+class _TextOver:
+    """What the standard library's handlers write text to."""
+
+    def __init__(self, writer: LogWriter) -> None:
+        self._writer = writer
+
+    def write(self, text: str) -> int:
+        """Pass a line on."""
+        return self._writer.write(text.encode("utf-8", "backslashreplace"))
+
+    def flush(self) -> None:
+        """Do nothing, as the writer does."""
 
 
 def _renderer(form: LogForm) -> Processor:
