@@ -29,7 +29,13 @@ def main(arguments: Sequence[str] | None = None) -> int:
     if chosen.command == "report":
         report.update(chosen.results, chosen.page)
         return 0
-    options = Options(chosen.rounds, chosen.seconds, chosen.clients, chosen.orders)
+    options = Options(
+        rounds=chosen.rounds,
+        seconds=chosen.seconds,
+        clients=chosen.clients,
+        at_once=tuple(chosen.at_once),
+        orders=chosen.orders,
+    )
     machine = describe()
     print(", ".join(f"{name} {what}" for name, what in machine.items()))
     figures = []
@@ -74,6 +80,14 @@ def _parser() -> argparse.ArgumentParser:
     )
     shared.add_argument(
         "--clients", type=_count, default=default.clients, help="HTTP connections kept busy"
+    )
+    shared.add_argument(
+        "--at-once",
+        type=int,
+        nargs="+",
+        choices=default.at_once,
+        default=default.at_once,
+        help="sagas under way at once",
     )
     shared.add_argument(
         "--orders", type=_count, help="orders in a store or in a round, where they are counted"

@@ -13,7 +13,8 @@ from typing import TYPE_CHECKING, Any, Final
 from uuid import UUID
 
 from benchmarks.order_body import an_order, key_of
-from benchmarks.stores import SCOPE, open_store, receive_stock
+from benchmarks.servers import SCOPE
+from benchmarks.stores import open_store, receive_stock
 from oms_core import OrderStatus, PlaceOrder
 from oms_core.application.request_reader import read
 from oms_core.domain.scope import order_id_for

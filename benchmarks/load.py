@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Final
 from attrs import frozen
 
 from benchmarks.child import ROOT
-from benchmarks.servers import ORDERS
+from benchmarks.order_body import ORDERS
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -47,14 +47,15 @@ def send_orders(
     *,
     clients: int,
     seconds: float,
-    warm_up_s: float = WARM_UP_S,
+    warm_up_s: float | None = None,
     orders: int | None = None,
     at_end: Callable[[], None] = lambda: None,
 ) -> Load:
     """Keep *clients* connections busy with new orders; every answer must be a 201.
 
-    Ends after *seconds*, or once *orders* are accepted if that is given. *at_end* is called at
-    once when the load has stopped and every request is answered.
+    Measured is what comes after a warm-up of *warm_up_s* seconds, a second unless *seconds* is
+    less. Ends after *seconds*, or once *orders* are accepted if that is given. *at_end* is called
+    at once when the load has stopped and every request is answered.
     """
     arguments = {
         "port": server.port,
@@ -62,7 +63,7 @@ def send_orders(
         "headers": dict(server.headers),
         "clients": clients,
         "seconds": seconds,
-        "warm_up_s": warm_up_s,
+        "warm_up_s": min(WARM_UP_S, seconds) if warm_up_s is None else warm_up_s,
         "orders": orders,
     }
     command = [sys.executable, "-m", "benchmarks.sides.clients", json.dumps(arguments)]

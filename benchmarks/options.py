@@ -17,6 +17,8 @@ class Options:
     """Length of the measured part of a round, where a round has a length."""
     clients: int = 32
     """HTTP connections that are kept busy."""
+    at_once: tuple[int, ...] = (1, 8, 32)
+    """How many sagas are under way at once, where that is varied."""
     orders: int | None = None
     """Orders of a round or of a store, where they are counted."""
 

@@ -5,8 +5,11 @@ from __future__ import annotations
 import json
 from typing import Any, Final
 
+ORDERS: Final = "/api/v1/oms/orders"
 BODY_BYTES: Final = 752
 SKUS: Final = ("CRUNCHY-ARMCHAIR", "SQUEAKY-TABLE", "WOBBLY-SHELF")
+STOCK: Final = 100_000_000
+"""Pieces of each sku: no order of a benchmark is refused for want of stock."""
 PROVIDER: Final = "simulated"
 _NUMBER: Final = "000000000000"
 

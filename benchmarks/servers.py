@@ -12,23 +12,29 @@ import time
 from contextlib import contextmanager
 from http.client import HTTPConnection
 from pathlib import Path
+from secrets import token_urlsafe
 from tempfile import TemporaryDirectory
 from typing import TYPE_CHECKING, Any, Final
+from uuid import UUID
 
 from attrs import field, frozen
 
 from benchmarks.child import ROOT
-from benchmarks.order_body import SKUS
+from benchmarks.order_body import SKUS, STOCK
+from oms_core import Scope
+from oms_core.ports.authentication import Principal, Role
+from oms_entrypoints import bootstrap
+from oms_entrypoints.config import AuthSection, Config, JwtKey, Secret
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping, Sequence
 
-ORDERS: Final = "/api/v1/oms/orders"
 ADJUST: Final = "/api/v1/inventory/adjust"
-TENANT: Final = "11111111-1111-4111-8111-111111111111"
-ORG: Final = "22222222-2222-4222-8222-222222222222"
-STOCK: Final = 100_000_000
-"""Pieces of each sku: no order of a benchmark is refused for want of stock."""
+SCOPE: Final = Scope(
+    UUID("11111111-1111-4111-8111-111111111111"), UUID("22222222-2222-4222-8222-222222222222")
+)
+_VARIABLE: Final = "OMS_BENCHMARKS_KEY"
+_TOKEN_S: Final = 86_400.0
 _START_MAX_S: Final = 30.0
 _OMS: Final = Path(sysconfig.get_path("scripts")) / "oms"
 
@@ -73,22 +79,31 @@ def our_server(*, storage: str, workers: bool) -> Iterator[Server]:
     """Run ``oms serve`` as it comes, on an empty store; *storage* is ``memory`` or ``sqlite``."""
     with TemporaryDirectory() as name:
         folder = Path(name)
-        environment = {**os.environ, "OMS__STORAGE__KIND": storage}
-        token = subprocess.run(
-            [_OMS, "token", "--tenant", TENANT, "--org", ORG],
-            cwd=folder,
-            env=environment,
-            stdout=subprocess.PIPE,
-            text=True,
-            check=True,
-        ).stdout.strip()
-        headers = {"Authorization": f"Bearer {token}", "X-Tenant-ID": TENANT, "X-Org-ID": ORG}
+        secret = token_urlsafe(32)
+        environment = {
+            **os.environ,
+            "OMS__STORAGE__KIND": storage,
+            "OMS__AUTH__KEYS__BENCHMARKS__SECRET": f"env:{_VARIABLE}",
+            _VARIABLE: secret,
+        }
+        headers = {
+            "Authorization": f"Bearer {_token(secret)}",
+            "X-Tenant-ID": str(SCOPE.tenant_id),
+            "X-Org-ID": str(SCOPE.org_id),
+        }
         port = _free_port()
         command = [str(_OMS), "serve", "--port", str(port)]
         if not workers:
             command.append("--no-workers")
         with _listening(command, port, folder, folder, environment) as pid:
             yield Server(pid, port, headers, folder)
+
+
+def _token(secret: str) -> str:
+    """Mint a JWT as any issuer would that shares the secret with the server."""
+    config = Config(auth=AuthSection(keys={"benchmarks": JwtKey(secret=Secret(secret))}))
+    client = Principal("benchmarks", SCOPE, Role.EDITOR)
+    return bootstrap.mint_token(config, client, lifetime_s=_TOKEN_S)
 
 
 @contextmanager

@@ -2,19 +2,20 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Final
-from uuid import UUID
+from contextlib import contextmanager
+from typing import TYPE_CHECKING
 
-from benchmarks.order_body import PROVIDER, SKUS
-from benchmarks.servers import ORG, STOCK, TENANT
-from oms_core import AdjustStock, OrderManagement, Scope
+from benchmarks.order_body import PROVIDER, SKUS, STOCK
+from benchmarks.servers import SCOPE
+from oms_adapters.sqlite import SqliteDatabase
+from oms_adapters.storage.sqlite import SqliteStorage
+from oms_core import AdjustStock, OrderManagement
 from oms_entrypoints import bootstrap
 from oms_entrypoints.config import Config, PaymentAccount, StorageSection
 
 if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator
     from pathlib import Path
-
-SCOPE: Final = Scope(UUID(TENANT), UUID(ORG))
 
 
 def open_store(file: Path) -> OrderManagement:
@@ -31,3 +32,13 @@ def receive_stock(oms: OrderManagement) -> None:
     for sku in SKUS:
         delivery = AdjustStock(sku=sku, quantity_delta=STOCK, reason="delivery")
         oms.adjust_stock(SCOPE, delivery, idempotency_key=sku, actor="benchmarks")
+
+
+@contextmanager
+def unfinished_orders(file: Path) -> Iterator[Callable[[], int]]:
+    """Count, whenever asked, the orders in *file* that another process has still to finish."""
+    storage = SqliteStorage(SqliteDatabase(file))
+    try:
+        yield lambda: sum(storage.count_sagas().values())
+    finally:
+        storage.close()

@@ -15,13 +15,14 @@ from benchmarks.figures import Figure, Side
 from benchmarks.goals import CONFIRM, CONFIRMED_SHARE
 from benchmarks.load import Load, doubts, send_orders
 from benchmarks.rounds import alternated, tell
-from benchmarks.servers import bare_server, our_server
-from benchmarks.stores import SCOPE
-from oms_adapters.sqlite import SqliteDatabase
-from oms_adapters.storage.sqlite import SqliteStorage
+from benchmarks.servers import SCOPE, bare_server, our_server
+from benchmarks.stores import open_store, unfinished_orders
 from oms_core import OrderQuery, OrderStatus
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
+    from pathlib import Path
+
     from benchmarks.options import Options
 
 LENGTHS: Final = 2
@@ -68,18 +69,19 @@ def measure(options: Options) -> list[Figure]:
 def _ours(options: Options) -> Confirmed:
     with our_server(storage="sqlite", workers=True) as server:
         server.receive_stock()
-        storage = SqliteStorage(SqliteDatabase(server.folder / "oms.db"))
-        unfinished: list[int] = []
-        load = send_orders(
-            server,
-            clients=options.clients,
-            seconds=options.seconds * LENGTHS,
-            warm_up_s=0.0,
-            at_end=lambda: unfinished.append(_unfinished(storage)),
-        )
-        _require_all_confirmed(storage)
-        storage.close()
-        return Confirmed(load, load.accepted - unfinished[0])
+        # Opened before the load: opening a large file takes a while.
+        with unfinished_orders(server.folder / "oms.db") as unfinished:
+            at_end: list[int] = []
+            load = send_orders(
+                server,
+                clients=options.clients,
+                seconds=options.seconds * LENGTHS,
+                warm_up_s=0.0,
+                at_end=lambda: at_end.append(unfinished()),
+            )
+            _wait_until_finished(unfinished)
+        _require_none_failed(server.folder / "oms.db")
+        return Confirmed(load, load.accepted - at_end[0])
 
 
 def _bare(options: Options) -> Confirmed:
@@ -90,16 +92,16 @@ def _bare(options: Options) -> Confirmed:
         return Confirmed(load, load.accepted)
 
 
-def _unfinished(storage: SqliteStorage) -> int:
-    return sum(storage.count_sagas().values())
-
-
-def _require_all_confirmed(storage: SqliteStorage) -> None:
-    """Let the server finish, and see that every order came to the end that was measured."""
+def _wait_until_finished(unfinished: Callable[[], int]) -> None:
     ends_at = time.monotonic() + _DRAIN_MAX_S
-    while (left := _unfinished(storage)) and time.monotonic() < ends_at:
+    while (left := unfinished()) and time.monotonic() < ends_at:
         tell(f"{left} orders are still under way")
-        time.sleep(1.0)
+        time.sleep(0.25)
     assert left == 0, "the server does not finish what it accepted"
-    failed = storage.list_orders(SCOPE, OrderQuery(limit=1, status=OrderStatus.FAILED))
+
+
+def _require_none_failed(file: Path) -> None:
+    """See that every order came to the end that was measured."""
+    with open_store(file) as oms:
+        failed = oms.list_orders(SCOPE, OrderQuery(limit=1, status=OrderStatus.FAILED))
     assert failed.orders == (), "no order may fail"

@@ -37,13 +37,13 @@ def measure(options: Options) -> list[Figure]:
         raise NotHere("needs strace: apt-get install strace (Debian, Ubuntu), dnf install strace")
     return [
         Figure.absolute(
-            goal,
+            FSYNC[at_once],
             alternated(
                 options.rounds,
                 {f"{at_once} at once": partial(_flushes_per_saga, at_once, options)},
             )[f"{at_once} at once"],
         )
-        for at_once, goal in FSYNC.items()
+        for at_once in options.at_once
     ]
 
 

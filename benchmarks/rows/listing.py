@@ -12,7 +12,8 @@ from benchmarks.big_store import build
 from benchmarks.figures import Figure, Side
 from benchmarks.goals import DEEP_PAGE, FIRST_PAGE
 from benchmarks.rounds import alternated, tell
-from benchmarks.stores import SCOPE, open_store
+from benchmarks.servers import SCOPE
+from benchmarks.stores import open_store
 from oms_core import OrderQuery
 
 if TYPE_CHECKING:
@@ -23,13 +24,15 @@ ORDERS: Final = 1_000_000
 SMALLER: Final = 100
 """The small store has so many times fewer orders."""
 PAGE: Final = 50
-PAGES_A_ROUND: Final = 200
+READING: Final = 0.2
+"""Share of the length of other rows' rounds for which one kind of page is read."""
 
 
 def measure(options: Options) -> list[Figure]:
     """Read pages of two stores, one a hundred times as large as the other."""
     many = options.orders or ORDERS
     few = max(many // SMALLER, PAGE)
+    reading_s = options.seconds * READING
     with TemporaryDirectory() as folder:
         tell(f"building stores of {few} and {many} orders")
         took_s = build(Path(folder) / "few.db", few) + build(Path(folder) / "many.db", many)
@@ -41,9 +44,9 @@ def measure(options: Options) -> list[Figure]:
             taken = alternated(
                 options.rounds,
                 {
-                    "few": lambda: _milliseconds(small, first),
-                    "many": lambda: _milliseconds(large, first),
-                    "deep": lambda: _milliseconds(large, deep),
+                    "few": lambda: _milliseconds(small, first, reading_s),
+                    "many": lambda: _milliseconds(large, first, reading_s),
+                    "deep": lambda: _milliseconds(large, deep, reading_s),
                 },
             )
     built = f"stores of {few} and {many} orders, built in {took_s:.0f} s; pages of {PAGE}"
@@ -61,9 +64,10 @@ def _page_at(oms: OrderManagement, depth: int) -> OrderQuery:
     return OrderQuery(limit=PAGE, cursor=before.next_cursor)
 
 
-def _milliseconds(oms: OrderManagement, query: OrderQuery) -> float:
-    times = []
-    for _ in range(PAGES_A_ROUND):
+def _milliseconds(oms: OrderManagement, query: OrderQuery, reading_s: float) -> float:
+    times: list[float] = []
+    ends = time.perf_counter() + reading_s
+    while not times or time.perf_counter() < ends:
         began = time.perf_counter()
         page = oms.list_orders(SCOPE, query)
         times.append(time.perf_counter() - began)

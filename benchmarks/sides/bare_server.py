@@ -12,7 +12,7 @@ import falcon
 import waitress
 
 from benchmarks.child import arguments_of_child
-from benchmarks.servers import ORDERS
+from benchmarks.order_body import ORDERS
 
 THREADS: Final = 4
 """waitress' own default."""

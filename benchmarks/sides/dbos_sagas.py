@@ -19,8 +19,7 @@ from typing import Any, Final
 import dbos
 
 from benchmarks.child import answer, arguments_of_child
-from benchmarks.order_body import SKUS, an_order
-from benchmarks.servers import STOCK
+from benchmarks.order_body import SKUS, STOCK, an_order
 from benchmarks.sides.saga_load import keep_busy
 
 _TABLES: Final = """

@@ -9,8 +9,9 @@ from typing import TYPE_CHECKING
 
 from benchmarks.child import answer, arguments_of_child
 from benchmarks.order_body import an_order
+from benchmarks.servers import SCOPE
 from benchmarks.sides.saga_load import keep_busy
-from benchmarks.stores import SCOPE, open_store, receive_stock
+from benchmarks.stores import open_store, receive_stock
 from oms_core import OrderStatus, PlaceOrder
 from oms_core.application.request_reader import read
 
