@@ -98,9 +98,13 @@ def open_store(config: Config) -> Store:
     Raises:
         StoreUnusable: the database file cannot be opened or is not ours.
     """
-    if config.storage.kind == "memory":
-        return _memory_store()
-    return _sqlite_store(config)
+    match config.storage.kind:
+        case "memory":
+            return _memory_store()
+        case "mongodb":
+            return _mongo_store(config)
+        case _:
+            return _sqlite_store(config)
 
 
 def check(config: Config) -> None:
@@ -115,6 +119,9 @@ def check(config: Config) -> None:
             _key_source(key)
     with mistakes.of("auth.tokens"):
         _static_tokens(config)
+    if config.storage.uri is not None:
+        with mistakes.of("storage.uri"):
+            _check_uri(config.storage.uri.value)
     _payments(config, None, mistakes)
     mistakes.refuse()
 
@@ -157,6 +164,43 @@ def _sqlite_store(config: Config) -> Store:
     except BaseException:
         database.close()
         raise
+
+
+def _mongo_store(config: Config) -> Store:
+    uri = config.storage.uri
+    if uri is None:
+        raise ConfigurationError(["storage.uri must say where MongoDB is."])
+    _check_uri(uri.value)
+    from oms_adapters.inventory.mongodb import MongoInventory
+    from oms_adapters.mongodb import MongoDatabase
+    from oms_adapters.storage.mongodb import MongoStorage
+
+    database = MongoDatabase(uri.value, config.storage.database)
+
+    def ledger() -> Ledger:
+        from oms_adapters.payments.simulated.mongo_ledger import MongoLedger
+
+        return MongoLedger(database)
+
+    try:
+        # Leases and promises go by the server's clock.
+        return Store(MongoStorage(database), MongoInventory(database), None, ledger)
+    except BaseException:
+        database.close()
+        raise
+
+
+def _check_uri(uri: str) -> None:
+    """Refuse a URI that cannot be read or is too weak, and a missing driver."""
+    try:
+        from oms_adapters.mongodb.connection import require_durable
+    except ImportError as missing:
+        sentence = (
+            f"MongoDB needs the package {missing.name}; install it with "
+            "pip install 'oms-core[mongodb]'."
+        )
+        raise ConfigurationError([sentence]) from missing
+    require_durable(uri)
 
 
 # -- payments --------------------------------------------------------------------------------

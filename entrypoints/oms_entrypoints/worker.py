@@ -28,7 +28,7 @@ def run_worker(config: Config) -> None:
     """
     with StopSignals() as signals, open_system(config).oms as oms:
         oms.start()
-        _log.info("worker started", store=str(config.storage.path), threads=config.worker.threads)
+        _log.info("worker started", store=config.storage.shown, threads=config.worker.threads)
         signals.wait()
         _log.info("worker stopping")
         finished = oms.stop(config.server.stop_timeout_s)

@@ -108,7 +108,7 @@ MISTAKES = {
     'time, such as "600/minute".',
     "[worker]\npoll_s = nan": "2: worker.poll_s must be a number of seconds from 0.01 to 3600.",
     "[worker]\npoll_s = -1": "2: worker.poll_s must be a number of seconds from 0.01 to 3600.",
-    '[storage]\nkind = "sqlit"': "2: storage.kind must be one of sqlite, memory; "
+    '[storage]\nkind = "sqlit"': "2: storage.kind must be one of sqlite, memory, mongodb; "
     "did you mean sqlite?",
     "[storage]\npath = 5": "2: storage.path must be the path of a file.",
     '[storage]\npath = "no/x.db"': "2: storage.path needs the folder no, which does not exist; "

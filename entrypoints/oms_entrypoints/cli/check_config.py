@@ -66,8 +66,8 @@ def _server(config: Config) -> str:
 def _store(config: Config) -> str:
     if config.storage.kind == "memory":
         return "memory: everything is forgotten at the end"
-    there = "" if config.storage.path.exists() else " (will be made)"
-    return f"{config.storage.path}{there}"
+    is_there = config.storage.kind != "sqlite" or config.storage.path.exists()
+    return config.storage.shown + ("" if is_there else " (will be made)")
 
 
 def _stock(config: Config) -> str:

@@ -55,11 +55,10 @@ def _greet(config: Config, server: RunningServer, *, drives: bool) -> None:
     """Tell a person at a terminal where to go; programs read the log."""
     if not sys.stderr.isatty():
         return
-    store = "memory" if config.storage.kind == "memory" else str(config.storage.path)
     workers = f"{config.worker.threads} worker threads" if drives else "no workers"
     click.echo(
         f"\n  {server.url}       the API; read about it at {server.url}/docs\n"
-        f"  store      {store}\n"
+        f"  store      {config.storage.shown}\n"
         f"  payments   {', '.join(config.payments)}\n"
         f"  orders     driven by {workers}\n\n"
         "  oms token --help    makes a token        Ctrl-C stops\n",

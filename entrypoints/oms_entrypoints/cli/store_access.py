@@ -28,10 +28,10 @@ def require_shared_store(config: Config, *, make: bool = False) -> None:
     if config.storage.kind == "memory":
         sentence = (
             'storage.kind is "memory", which only the server itself can see; this command needs '
-            'a store that processes share: set it to "sqlite".'
+            'a store that processes share: set it to "sqlite" or "mongodb".'
         )
         raise ConfigurationError([sentence])
-    if not make and not config.storage.path.exists():
+    if config.storage.kind == "sqlite" and not make and not config.storage.path.exists():
         sentence = (
             f"There is no database {config.storage.path} yet; start oms serve first, or name the "
             "right file with --config or OMS__STORAGE__PATH."

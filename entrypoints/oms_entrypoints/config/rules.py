@@ -151,6 +151,31 @@ class UuidName:
 
 
 @frozen
+class StoreUri:
+    """Where a MongoDB server is: ``env:NAME`` or ``file:PATH``, or a URI without a password."""
+
+    def read(self, value: object, place: Place) -> Secret:
+        """Take a URI as it is if there is nothing secret in it, else fetch what it refers to."""
+        scheme, separator, rest = value.partition("://") if isinstance(value, str) else ("", "", "")
+        if not separator:
+            secret = resolve(value, environment=place.environment, folder=place.folder)
+            if not secret.value.startswith(("mongodb://", "mongodb+srv://")):
+                raise ValueError(
+                    "is kept elsewhere, but there is no mongodb:// URI; write one there"
+                )
+            return secret
+        if scheme not in {"mongodb", "mongodb+srv"} or not rest.isprintable():
+            raise ValueError("must begin with mongodb:// or mongodb+srv://")
+        user, at, _ = rest.rpartition("@")
+        if (at and ":" in user) or re.search("password|token", rest, re.IGNORECASE):
+            raise ValueError(
+                "holds a password, which does not belong here; keep the whole URI in an "
+                "environment variable or a file, and name that: env:NAME or file:PATH"
+            )
+        return Secret(str(value))
+
+
+@frozen
 class TableOf:
     """A table of settings of its own."""
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping
 from pathlib import Path
 from types import MappingProxyType
@@ -20,6 +21,7 @@ from oms_entrypoints.config.rules import (
     FilePath,
     Seconds,
     SecretReference,
+    StoreUri,
     TableOf,
     TablesOf,
     Text,
@@ -180,9 +182,10 @@ class StorageSection:
     """Where orders and stock are kept."""
 
     kind: str = setting(
-        Choice(("sqlite", "memory")),
+        Choice(("sqlite", "memory", "mongodb")),
         default="sqlite",
-        says="sqlite keeps a file; memory forgets everything at the end.",
+        says="sqlite keeps a file; memory forgets everything at the end; mongodb is a replica set, "
+        "for many machines, and needs the extra oms-core[mongodb].",
     )
     path: Path = setting(
         FilePath(),
@@ -190,9 +193,23 @@ class StorageSection:
         example="oms.db",
         says="The database file of sqlite.",
     )
+    uri: Secret | None = setting(
+        StoreUri(),
+        default=None,
+        example="env:OMS_MONGODB_URI",
+        says="Where mongodb is: env:NAME or file:PATH that holds "
+        "mongodb://USER:PASSWORD@HOST:27017/?replicaSet=rs0; without a password also the URI.",
+    )
+    database: str = setting(
+        Text(r"[A-Za-z0-9_-]{1,38}", "must have 1 to 38 letters, digits, - and _"),
+        default="oms",
+        says="The name of the database in mongodb.",
+    )
 
     def mistakes(self) -> list[tuple[str, str]]:
-        """Tell what can be told without opening the file."""
+        """Tell what can be told without opening the store."""
+        if self.kind == "mongodb" and self.uri is None:
+            return [("uri", 'must be given for kind = "mongodb", such as env:OMS_MONGODB_URI')]
         if self.kind != "sqlite":
             return []
         if self.path.is_dir():
@@ -200,6 +217,18 @@ class StorageSection:
         if not self.path.parent.is_dir():
             return [("path", f"needs the folder {self.path.parent}, which does not exist; make it")]
         return []
+
+    @property
+    def shown(self) -> str:
+        """Say where it is, for people: nothing of it is secret."""
+        match self.kind:
+            case "memory":
+                return "memory"
+            case "mongodb" if self.uri is not None:
+                hosts = self.uri.value.partition("://")[2].rpartition("@")[2]
+                return f"MongoDB database {self.database} at {re.split('[/?]', hosts)[0]}"
+            case _:
+                return str(self.path)
 
     @property
     def secret_file(self) -> Path:

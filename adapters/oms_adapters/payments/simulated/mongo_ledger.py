@@ -1,0 +1,110 @@
+"""The simulated provider's books in MongoDB, for the servers and workers that share it.
+
+Imported by whoever uses it alone: it needs the driver, which the other books do not.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any, Final, TypeAlias, TypeVar
+from uuid import UUID
+
+from bson.binary import Binary
+from cattrs.preconf.json import make_converter
+
+from oms_adapters.mongodb import Collection, Index, Schema
+from oms_adapters.payments.simulated.record import KeyRecord, PaymentRecord
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator
+
+    from pymongo.client_session import ClientSession
+
+    from oms_adapters.mongodb import MongoDatabase
+    from oms_adapters.payments.simulated.ledger import Books
+
+T = TypeVar("T")
+Document: TypeAlias = "dict[str, Any]"
+
+PAYMENTS: Final = "simulated_payments"
+KEYS: Final = "simulated_payment_keys"
+
+_BY_ACCOUNT: Final = Index(
+    "simulated_payments_by_account", (("account", 1), ("tenant", 1), ("reference", 1))
+)
+SCHEMA: Final = Schema(
+    "simulated_payments",
+    version=1,
+    collections=(Collection(PAYMENTS, (_BY_ACCOUNT,)), Collection(KEYS)),
+)
+
+_JSON: Final = make_converter(omit_if_default=True)
+_JSON.register_unstructure_hook(UUID, str)
+_JSON.register_structure_hook(UUID, lambda text, _: UUID(text))
+
+
+class MongoLedger:
+    """Books that any number of processes and machines may share."""
+
+    def __init__(self, database: MongoDatabase) -> None:
+        """Make the collections if the database does not have them yet.
+
+        Raises:
+            StoreUnusable: a newer version of this program has changed them.
+        """
+        self._database = database
+        database.migrate(SCHEMA)
+
+    def write(self, change: Callable[[Books], T]) -> T:
+        """Run *change* in a transaction; return once it is durable."""
+        return self._database.transact(lambda session: change(_MongoBooks(self._database, session)))
+
+    def read(self, question: Callable[[Books], T]) -> T:
+        """Run *question* on what is durable, as of one moment."""
+        return self.write(question)
+
+
+class _MongoBooks:
+    def __init__(self, database: MongoDatabase, session: ClientSession) -> None:
+        self._payments = database.collection(PAYMENTS)
+        self._keys = database.collection(KEYS)
+        self._session = session
+
+    def payment(self, account: str, tenant_id: UUID, reference: str) -> PaymentRecord | None:
+        wanted = {"_id": _name(account, tenant_id, reference)}
+        found = self._payments.find_one(wanted, session=self._session)
+        return None if found is None else _JSON.loads(found["document"], PaymentRecord)
+
+    def payments(self, account: str) -> Iterator[PaymentRecord]:
+        found = (
+            self._payments.find({"account": account}, session=self._session)
+            .sort([("tenant", 1), ("reference", 1)])
+            .hint(_BY_ACCOUNT.name)
+        )
+        for each in found:
+            yield _JSON.loads(each["document"], PaymentRecord)
+
+    def key(self, account: str, tenant_id: UUID, key: str) -> KeyRecord | None:
+        wanted = {"_id": _name(account, tenant_id, key)}
+        found = self._keys.find_one(wanted, session=self._session)
+        return None if found is None else _JSON.loads(found["document"], KeyRecord)
+
+    def enter(self, payment: PaymentRecord, key: KeyRecord | None) -> None:
+        name = _name(payment.account, payment.tenant_id, payment.reference)
+        entry: Document = {
+            "_id": name,
+            "account": payment.account,
+            "tenant": payment.tenant_id,
+            "reference": payment.reference,
+            "document": _JSON.dumps(payment),
+        }
+        self._payments.replace_one({"_id": name}, entry, upsert=True, session=self._session)
+        if key is not None:
+            name = _name(key.account, key.tenant_id, key.key)
+            entry = {"_id": name, "document": _JSON.dumps(key)}
+            self._keys.replace_one({"_id": name}, entry, upsert=True, session=self._session)
+
+
+def _name(account: str, tenant_id: UUID, name: str) -> Binary:
+    """Name an entry. The account's length keeps it apart from what follows."""
+    owner = account.encode()
+    return Binary(len(owner).to_bytes(4, "big") + owner + tenant_id.bytes + name.encode())
