@@ -343,6 +343,28 @@ def test_a_customer_who_acts_is_noticed_at_the_next_look_or_at_once_when_woken()
     assert shop.order().status is OrderStatus.CONFIRMED
 
 
+def test_a_wake_while_a_worker_looks_is_not_overwritten_by_what_it_saw_before() -> None:
+    """The customer acted just after the look-up; the notification came before its record."""
+    shop: Shop
+    reference = "sim_requires_action"
+
+    def the_customer_acts() -> None:
+        shop.payments.complete_action(shop.ref(reference))
+        shop.a_process(FaultPlan()).wake(shop.scope, shop.order().id)
+
+    shop = Shop()
+    shop.place(reference)
+    shop.work_once()
+    shop.clock.advance(15)
+    shop.plan = FaultPlan({3: Fault.PAUSE_BEFORE}, meanwhile=the_customer_acts)
+    shop.restart()
+
+    shop.work_once()
+
+    assert shop.plan.faults_met[0].method == "checkpoint"
+    assert shop.order().status is OrderStatus.CONFIRMED
+
+
 def test_waking_an_order_that_does_not_wait_changes_nothing() -> None:
     shop = Shop()
     order = shop.drive()
