@@ -168,9 +168,8 @@ class SagaRunner:
                 )
             except StaleVersion:
                 order = self._storage.get(order.scope, order.id)
-                # Woken meanwhile: what was seen before is older than what the waker knows.
-                woken = isinstance(outcome, Waiting) and order.saga.due_at != position.due_at
-                if woken or not _same_place(order.saga, position):
+                # Whoever woke it knows more than what was seen before: it is looked at again.
+                if isinstance(outcome, Waiting) or not _same_place(order.saga, position):
                     self._storage.release(lease)
                     return None
                 continue
