@@ -580,6 +580,21 @@ def test_a_file_that_was_replaced_while_in_use_is_noticed(
     database.ping()
 
 
+def test_nothing_is_acknowledged_into_a_file_that_was_replaced(
+    database: SqliteDatabase, tmp_path: Path
+) -> None:
+    database.write(keep("before"))
+    database.path.replace(tmp_path / "moved.db")
+
+    with pytest.raises(StoreUnavailable) as refusal:
+        database.write(keep("after"))
+
+    assert "was moved, removed or replaced" in refusal.value.reason
+    (tmp_path / "moved.db").replace(database.path)
+    database.write(keep("back again"))
+    assert words_in(database) == ["before", "back again"]
+
+
 def test_everybody_who_waits_for_a_file_that_went_away_is_told(
     database: SqliteDatabase, threads: ThreadPoolExecutor, tmp_path: Path
 ) -> None:

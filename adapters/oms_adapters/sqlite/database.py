@@ -54,6 +54,8 @@ class SqliteDatabase:
             lambda: self._connect(writes=True),
             self._translated,
             opened,
+            # Once a transaction: what is acknowledged into a file that was moved away is lost.
+            vouch=self._require_same_file,
             wait_max_s=busy_timeout_s,
         )
         self._readers = ReadPool(lambda: self._connect(writes=False))

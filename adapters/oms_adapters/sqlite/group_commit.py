@@ -73,9 +73,10 @@ class GroupCommit:
     """Runs operations in batches on one connection at a time.
 
     *opened* is the first connection; *connect* opens the next one after a transaction
-    ended in a way that leaves the old one in doubt. *translate* turns an SQLite error into
-    the one the caller shall get. *wait_max_s* bounds, in seconds, how long
-    a batch waits for the transactions of other processes.
+    ended in a way that leaves the old one in doubt. *vouch* raises if the connection's file
+    must not be written to any more. *translate* turns an SQLite error into the one the caller
+    shall get. *wait_max_s* bounds, in seconds, how long a batch waits for the transactions of
+    other processes.
     """
 
     def __init__(
@@ -84,9 +85,11 @@ class GroupCommit:
         translate: Callable[[sqlite3.Error], Exception],
         opened: sqlite3.Connection,
         *,
+        vouch: Callable[[], None],
         wait_max_s: float,
     ) -> None:
         self._connect = connect
+        self._vouch = vouch
         self._translate = translate
         self._wait_max_s = wait_max_s
         self._mutex = threading.Lock()
@@ -180,6 +183,7 @@ class GroupCommit:
 
     def _run_queued(self, connection: sqlite3.Connection) -> None:
         self._begin(connection)
+        self._vouch()
         # Whoever comes while the batch runs still gets on.
         while len(self._batch) < BATCH_MAX and (operation := self._take()) is not None:
             self._run_one(connection, operation)
