@@ -18,6 +18,7 @@ from oms_entrypoints.http.openapi.operations import (
     STATUSES_WITH_A_TOKEN,
     WITH_A_TOKEN,
     Answer,
+    HeaderParameter,
     Operation,
 )
 from oms_entrypoints.http.openapi.rule_schemas import example_of, schema_of_rule
@@ -147,7 +148,7 @@ class _Writer:
                 "in": "header",
                 "required": header.required,
                 "description": header.says,
-                "schema": schema_of_rule(header.rule, self.schemas),
+                "schema": self._header_schema(header),
             }
             for header in operation.headers
         ]
@@ -166,6 +167,11 @@ class _Writer:
                     }
                 )
         return written
+
+    def _header_schema(self, header: HeaderParameter) -> dict[str, Any]:
+        if header.rule is None:
+            return {"type": "string", "examples": [header.example]}
+        return schema_of_rule(header.rule, self.schemas)
 
     def _answer(self, answer: Answer) -> dict[str, Any]:
         written: dict[str, Any] = {

@@ -47,9 +47,11 @@ class HeaderParameter:
     """A header that a client may or must send."""
 
     name: str
-    rule: Text
     says: str
+    rule: Text | None = None
+    """``None``: what is not understood is not refused but ignored."""
     required: bool = False
+    example: str = ""
 
 
 @frozen
@@ -141,7 +143,7 @@ OPERATIONS: Final[tuple[Operation, ...]] = (
         ),
         role=Role.EDITOR,
         body=PlaceOrder,
-        headers=(HeaderParameter("Idempotency-Key", IDEMPOTENCY_KEY, _KEY_SAYS),),
+        headers=(HeaderParameter("Idempotency-Key", _KEY_SAYS, IDEMPOTENCY_KEY),),
         answers=(
             Answer(
                 201,
@@ -181,8 +183,8 @@ OPERATIONS: Final[tuple[Operation, ...]] = (
         headers=(
             HeaderParameter(
                 "If-None-Match",
-                Text(chars_max=1_024, example='"4"'),
                 "The `ETag` you know: the answer is 304 if the order has not changed since.",
+                example='"4"',
             ),
         ),
         answers=(
@@ -207,8 +209,8 @@ OPERATIONS: Final[tuple[Operation, ...]] = (
         headers=(
             HeaderParameter(
                 "Idempotency-Key",
-                IDEMPOTENCY_KEY,
                 "Names the ledger entry within tenant and organization, for ever.",
+                IDEMPOTENCY_KEY,
                 required=True,
             ),
         ),
