@@ -8,7 +8,7 @@ import structlog
 
 from oms_entrypoints.bootstrap import make_authenticator, open_system
 from oms_entrypoints.http.app import create_app
-from oms_entrypoints.http.server import RunningServer, serve
+from oms_entrypoints.http.server import serve
 from oms_entrypoints.http.settings import HttpSettings
 from oms_entrypoints.stop_signals import StopSignals
 
@@ -23,9 +23,7 @@ if TYPE_CHECKING:
 _log: Final = structlog.get_logger()
 
 
-def run_server(
-    config: Config, *, drive: bool, on_listening: Callable[[RunningServer], None]
-) -> None:
+def run_server(config: Config, *, drive: bool, on_listening: Callable[[str], None]) -> None:
     """Answer requests until the process is asked to stop; *drive* orders meanwhile.
 
     Then it listens no more, answers what was asked, finishes what is being driven, gives back
@@ -42,7 +40,7 @@ def run_server(
             if drive:
                 oms.start()
             _log.info("listening", url=server.url, drives_orders=drive)
-            on_listening(server)
+            on_listening(server.url)
             signals.wait()
             _log.info("stopping")
         finally:

@@ -149,7 +149,7 @@ def test_a_store_in_memory_cannot_be_shared(
         2,
         (
             'oms: storage.kind is "memory", which only the server itself can see; this command '
-            'needs a store that processes share: set it to "sqlite".\n'
+            'needs a store that processes share: set it to "sqlite" or "mongodb".\n'
         ),
     )
 

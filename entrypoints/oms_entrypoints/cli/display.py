@@ -19,6 +19,8 @@ if TYPE_CHECKING:
 
     from rich.console import RenderableType
 
+WIDE_COLUMNS: Final = 100
+"""From this width on a table shows what is nice to know too."""
 PIPE_COLUMNS: Final = 200
 """Into a file or pipe nothing is folded."""
 
@@ -40,7 +42,7 @@ def console() -> Console:
 
 def table(*columns: str, numbers: Sequence[str] = ()) -> Table:
     """Make a table without lines; columns in *numbers* stand to the right."""
-    made = Table(box=None, pad_edge=False, padding=(0, 3, 0, 0), header_style="bold")
+    made = Table(box=None, pad_edge=False, padding=(0, 2, 0, 0), header_style="bold")
     for name in columns:
         made.add_column(name, justify="right" if name in numbers else "left", overflow="fold")
     return made
@@ -77,11 +79,14 @@ def clock_time(at: datetime) -> str:
 
 
 def age(at: datetime, now: datetime) -> str:
-    """Write how long ago, or in how long, something is."""
-    seconds = int((now - at).total_seconds())
-    if seconds < 0:
-        return f"in {_length(-seconds)}"
-    return f"{_length(seconds)} ago"
+    """Write how long ago something was."""
+    return _length(max(0, int((now - at).total_seconds())))
+
+
+def until(at: datetime, now: datetime) -> str:
+    """Write in how long something is."""
+    seconds = int((at - now).total_seconds())
+    return f"in {_length(seconds)}" if seconds > 0 else "now"
 
 
 def _length(seconds: int) -> str:

@@ -107,22 +107,26 @@ def _print_page(page: OrderPage) -> None:
 
     from rich.text import Text
 
-    from oms_entrypoints.cli.display import age, console, status_text, table
+    from oms_entrypoints.cli.display import WIDE_COLUMNS, age, console, status_text, table
 
     out = console()
     if not page.orders:
         out.print("No orders.")
         return
     now = datetime.now(UTC)
-    rows = table("order", "status", "total", "placed", "channel", numbers=("total",))
-    rows.columns[0].no_wrap = rows.columns[2].no_wrap = rows.columns[3].no_wrap = True
+    wide = out.width >= WIDE_COLUMNS
+    rows = table(
+        "order", "status", "total", "age", *(["channel"] if wide else []), numbers=("total", "age")
+    )
+    for column in rows.columns[:4]:
+        column.no_wrap = True
     for order in page.orders:
         rows.add_row(
             str(order.id),
             status_text(order.status),
             str(order.total),
             age(order.created_at, now),
-            Text(order.channel),
+            *([Text(order.channel)] if wide else []),
         )
     out.print(rows)
     if page.next_cursor:

@@ -93,7 +93,7 @@ def _print(found: Sequence[Order]) -> None:
 
     from rich.text import Text
 
-    from oms_entrypoints.cli.display import age, console, state_text, table
+    from oms_entrypoints.cli.display import WIDE_COLUMNS, age, console, state_text, table, until
     from oms_entrypoints.cli.timeline import state
 
     out = console()
@@ -101,7 +101,8 @@ def _print(found: Sequence[Order]) -> None:
         out.print("Nothing is under way.")
         return
     now = datetime.now(UTC)
-    rows = table("order", "state", "step", "next", "placed")
+    wide = out.width >= WIDE_COLUMNS
+    rows = table("order", "state", "step", "next", *(["age"] if wide else []))
     for column in rows.columns[:4]:
         column.no_wrap = True
     for order in found:
@@ -109,8 +110,8 @@ def _print(found: Sequence[Order]) -> None:
             str(order.id),
             state_text(order.saga.state),
             Text(order.saga.step or ""),
-            age(order.saga.due_at, now) if order.saga.due_at else "never",
-            age(order.created_at, now),
+            until(order.saga.due_at, now) if order.saga.due_at else "never",
+            *([age(order.created_at, now)] if wide else []),
         )
     out.print(rows)
     for order in found:

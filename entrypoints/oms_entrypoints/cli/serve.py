@@ -11,7 +11,6 @@ from oms_entrypoints.cli.options import read_config, with_config
 
 if TYPE_CHECKING:
     from oms_entrypoints.config import Config
-    from oms_entrypoints.http.server import RunningServer
 
 
 @click.command(short_help="Answer HTTP requests, and drive orders.")
@@ -42,22 +41,27 @@ def serve(
     given = {name: value for name, value in asked.items() if value is not None}
     config = evolve(config, server=evolve(config.server, **given))
     start_logs(config)
-    from oms_entrypoints.server import run_server
 
-    run_server(
-        config,
-        drive=not no_workers,
-        on_listening=lambda server: _greet(config, server, drives=not no_workers),
-    )
+    def greet(url: str) -> None:
+        _greet(config, url, drives=not no_workers)
+
+    if config.server.wsgi == "granian":
+        from oms_entrypoints.granian_server import run_granian
+
+        run_granian(config, drive=not no_workers, on_listening=greet, start_logs=start_logs)
+    else:
+        from oms_entrypoints.server import run_server
+
+        run_server(config, drive=not no_workers, on_listening=greet)
 
 
-def _greet(config: Config, server: RunningServer, *, drives: bool) -> None:
+def _greet(config: Config, url: str, *, drives: bool) -> None:
     """Tell a person at a terminal where to go; programs read the log."""
     if not sys.stderr.isatty():
         return
     workers = f"{config.worker.threads} worker threads" if drives else "no workers"
     click.echo(
-        f"\n  {server.url}       the API; read about it at {server.url}/docs\n"
+        f"\n  {url}, read the API at {url}/docs\n"
         f"  store      {config.storage.shown}\n"
         f"  payments   {', '.join(config.payments)}\n"
         f"  orders     driven by {workers}\n\n"

@@ -15,7 +15,7 @@ from rich.text import Text
 
 from oms_core.domain.events import Change
 from oms_core.domain.order_status import OrderStatus
-from oms_entrypoints.cli.display import clock_time, facts, moment, status_text, table
+from oms_entrypoints.cli.display import clock_time, facts, moment, status_text, table, until
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
@@ -110,10 +110,11 @@ def state(order: Mapping[str, Any]) -> Text | None:
     if saga["attention"]:
         return Text(f"Needs a person: {saga['attention']['message']}", style="red")
     if saga["wait"]:
-        until = moment(_time(saga["wait"]["deadline"]))
-        return Text(f"Waits for {_words(saga['wait']['reason'])} until {until}.", style="yellow")
+        deadline = moment(_time(saga["wait"]["deadline"]))
+        return Text(f"Waits for {_words(saga['wait']['reason'])} until {deadline}.", style="yellow")
     if saga["due_at"] and saga["steps"] and saga["steps"][-1]["outcome"] == "retrying":
-        return Text(f"Tries {saga['step']} again at {moment(_time(saga['due_at']))}.")
+        wait = until(_time(saga["due_at"]), datetime.now(UTC))
+        return Text(f"Tries {saga['step']} again {wait}: {saga['steps'][-1]['error']}.")
     return None
 
 

@@ -5,7 +5,6 @@ from __future__ import annotations
 import re
 from collections.abc import Mapping
 from pathlib import Path
-from types import MappingProxyType
 from typing import Any, Final
 from uuid import UUID
 
@@ -350,10 +349,9 @@ class LogSection:
     )
 
 
-SIMULATED_ALONE: Final[Mapping[str, PaymentAccount]] = MappingProxyType(
-    {"simulated": PaymentAccount("simulated")}
-)
-"""What orders can be paid with if nothing is configured."""
+def _simulated_alone() -> Mapping[str, PaymentAccount]:
+    """Return what orders can be paid with if nothing is configured."""
+    return {"simulated": PaymentAccount("simulated")}
 
 
 @frozen
@@ -368,7 +366,7 @@ class Config:
     )
     payments: Mapping[str, PaymentAccount] = setting(
         TablesOf(PaymentAccount, one_at_least=True),
-        default=SIMULATED_ALONE,
+        factory=_simulated_alone,
         says="Payment providers by name.",
     )
     saga: SagaSection = setting(TableOf(SagaSection), factory=SagaSection, says="")
