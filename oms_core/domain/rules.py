@@ -10,7 +10,7 @@ import re
 import unicodedata
 from collections.abc import Mapping
 from decimal import Decimal
-from operator import attrgetter
+from operator import attrgetter, call
 from typing import TYPE_CHECKING, Any, Final, Protocol, TypeAlias
 from uuid import UUID
 
@@ -24,9 +24,11 @@ if TYPE_CHECKING:
     from enum import StrEnum
 
 _RULE: Final = "oms_core.rule"
-_Check: TypeAlias = "tuple[str, Callable[[Any], str | None], bool]"
-_Checks: TypeAlias = "tuple[Callable[[Any], tuple[Any, ...]], tuple[_Check, ...]]"
-"""How to get all ruled values of an instance, and how to check each."""
+_Mistaken: TypeAlias = "Callable[[Any], str | None]"
+_Checks: TypeAlias = (
+    "tuple[tuple[str, ...], Callable[[Any], tuple[Any, ...]], tuple[_Mistaken, ...]]"
+)
+"""The ruled fields of a class: their names, how to get their values, how to check each."""
 _UUID = re.compile(
     r"[0-9a-fA-F]{8}-[0-9a-fA-F]{4}-[0-9a-fA-F]{4}-[0-9a-fA-F]{4}-[0-9a-fA-F]{12}", re.ASCII
 )
@@ -59,6 +61,16 @@ class Text:
 
     def mistake(self, value: Any) -> str | None:
         """Check type, length, characters and pattern."""
+        if (
+            type(value) is str
+            and self.chars_min <= len(value) <= self.chars_max
+            and value.isprintable()
+            and self.pattern is None
+        ):
+            return None  # nearly always: this is on the path of every order
+        return self._wrong(value)
+
+    def _wrong(self, value: object) -> str | None:
         if not isinstance(value, str):
             return "must be a string"
         if not self.chars_min <= len(value) <= self.chars_max:
@@ -234,18 +246,22 @@ def fields_of(cls: type) -> tuple[RuledField, ...]:
 
 def check(instance: Any) -> list[Mistake]:
     """Return every mistake in the ruled fields of *instance*."""
-    values_of, checks = _checks_of(type(instance))
+    names, values_of, mistakes = _checks_of(type(instance))
+    found = list(map(call, mistakes, values_of(instance)))
+    if not any(found):
+        return []
     return [
         Mistake(f"/{name}", wrong)
-        for value, (name, mistake, nullable) in zip(values_of(instance), checks, strict=True)
-        if (value is not None or not nullable) and (wrong := mistake(value)) is not None
+        for name, wrong in zip(names, found, strict=True)
+        if wrong is not None
     ]
 
 
 def check_values(cls: type, values: Mapping[str, Any]) -> Iterator[Mistake]:
     """Yield every mistake in *values*, some fields of a *cls* that cannot be made."""
-    for name, mistake, nullable in _checks_of(cls)[1]:
-        if name in values and not (values[name] is None and nullable):
+    names, _, mistakes = _checks_of(cls)
+    for name, mistake in zip(names, mistakes, strict=True):
+        if name in values:
             wrong = mistake(values[name])
             if wrong is not None:
                 yield Mistake(f"/{name}", wrong)
@@ -262,13 +278,24 @@ def _checks_of(cls: type) -> _Checks:
     checks = _CHECKS.get(cls)
     if checks is None:
         fields = fields_of(cls)
-        get = attrgetter(*(field.name for field in fields))
+        names = tuple(field.name for field in fields)
         checks = _CHECKS[cls] = (
-            # Of one name alone, attrgetter returns no tuple.
-            get if len(fields) > 1 else lambda made: (get(made),),
-            tuple((field.name, field.rule.mistake, field.nullable) for field in fields),
+            names,
+            _values_getter(names),
+            tuple(_or_null(f.rule.mistake) if f.nullable else f.rule.mistake for f in fields),
         )
     return checks
+
+
+def _values_getter(names: tuple[str, ...]) -> Callable[[Any], tuple[Any, ...]]:
+    """Get all values in one call; ``attrgetter`` gives a tuple only for two names or more."""
+    getter = attrgetter(*names)
+    return getter if len(names) > 1 else lambda instance: (getter(instance),)
+
+
+def _or_null(mistake: _Mistaken) -> _Mistaken:
+    """Let ``None`` pass."""
+    return lambda value: None if value is None else mistake(value)
 
 
 def _has_control_characters(text: str) -> bool:
