@@ -107,7 +107,8 @@ class SagaRunner:
     def drive(self, claim: Claim) -> None:
         """Move the order as far as it goes now; the lease is given back at the end.
 
-        A lost lease ends the drive without further effects.
+        Begin soon after the claim, while its lease is fresh. A lost lease ends the drive
+        without further effects.
 
         Raises:
             StoreUnavailable: the last outcome may not be recorded; the next claim repeats
@@ -116,18 +117,15 @@ class SagaRunner:
         order, lease = claim.order, claim.lease
         saga = self._sagas[order.saga.definition]
         try:
-            now = self._clock.now()
-            if now >= lease.expires_at or not _goes_on(order.saga, now):
-                # It waited too long for its turn, or has nothing to do: nobody's failure.
+            if order.saga.due_at is None:
                 self._storage.release(lease)
                 return
             if claim.deliveries > self.settings.deliveries_max:
                 self._record(saga, order, lease, _poisoned(claim.deliveries))
                 return
-            while self._clock.now() < lease.expires_at:
-                saved = self._record(saga, order, lease, self._attempt(saga, order))
-                if saved is None:
-                    return
+            # Whether the order is due and the lease holds is the store's to say, by its clock:
+            # ours may be behind or ahead of it. Every checkpoint renews the lease.
+            while saved := self._record(saga, order, lease, self._attempt(saga, order)):
                 order, lease = saved.order, saved.lease
         except LeaseLost:
             _log.info("lease lost", extra={"order_id": str(order.id)})

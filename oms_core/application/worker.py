@@ -42,6 +42,14 @@ class WorkerSettings:
     """
 
 
+@frozen
+class _Turn:
+    """An order in the queue, and since when, by the monotonic clock."""
+
+    claim: Claim
+    since: float
+
+
 class Worker:
     """A pool of threads that drives orders, and one thread that finds them.
 
@@ -69,7 +77,7 @@ class Worker:
             if publisher is not None
             else None
         )
-        self._queue: queue.SimpleQueue[Claim | None] = queue.SimpleQueue()
+        self._queue: queue.SimpleQueue[_Turn | None] = queue.SimpleQueue()
         self._lock = threading.Lock()
         self._in_hand = 0
         self._threads: list[threading.Thread] = []
@@ -102,7 +110,7 @@ class Worker:
                 if self._in_hand > len(self._threads) < self._settings.threads:
                     self._add_thread()
                 # Under the lock: put later, it could miss the emptying of the queue by ``stop``.
-                self._queue.put(claim)
+                self._queue.put(_Turn(claim, time.monotonic()))
         if not taken:
             self._give_back(claim)
 
@@ -122,11 +130,11 @@ class Worker:
         self._look.set()
         while True:
             try:
-                claim = self._queue.get_nowait()
+                turn = self._queue.get_nowait()
             except queue.Empty:
                 break
-            if claim is not None:
-                self._give_back(claim)
+            if turn is not None:
+                self._give_back(turn.claim)
         for _ in threads:
             self._queue.put(None)
         threads += [self._finder] if self._finder is not None else []
@@ -150,9 +158,14 @@ class Worker:
         thread.start()
 
     def _drive(self) -> None:
-        while (claim := self._queue.get()) is not None:
+        while (turn := self._queue.get()) is not None:
+            claim = turn.claim
             try:
-                self._runner.drive(claim)
+                if time.monotonic() - turn.since >= self._runner.settings.lease_s:
+                    # It waited too long for its turn: nobody's failure.
+                    self._give_back(claim)
+                else:
+                    self._runner.drive(claim)
             except StoreUnavailable:
                 _log.warning("store unavailable", extra={"order_id": str(claim.order.id)})
                 self._stopping.wait(_STORE_PAUSE_S)

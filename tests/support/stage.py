@@ -1,7 +1,7 @@
 """A saga of scripted steps over the real memory store, driven by the real runner."""
 
 from collections.abc import Callable
-from datetime import datetime
+from datetime import datetime, timedelta
 
 from attrs import evolve
 
@@ -55,6 +55,17 @@ class AlwaysLongest:
         return b
 
 
+class Skewed:
+    """A clock that is always *by_s* seconds ahead of another."""
+
+    def __init__(self, clock: SimulatedClock, by_s: float) -> None:
+        self.clock = clock
+        self.by_s = by_s
+
+    def now(self) -> datetime:
+        return self.clock.now() + timedelta(seconds=self.by_s)
+
+
 class Stage:
     """One order in a saga called ``exam/1``."""
 
@@ -63,7 +74,9 @@ class Stage:
         *steps: Step,
         settings: RunnerSettings | None = None,
         plan: FaultPlan | None = None,
+        skew_s: float = 0.0,
     ) -> None:
+        """Put up *steps*; the worker's clock is *skew_s* seconds ahead of the store's."""
         self.clock = SimulatedClock()
         self.storage = MemoryStorage(self.clock)
         self.plan = plan or FaultPlan()
@@ -75,7 +88,7 @@ class Stage:
         self.runner = SagaRunner(
             [self.saga],
             storage=faulty_storage(self.storage, self.plan),
-            clock=self.clock,
+            clock=Skewed(self.clock, skew_s),
             randomness=self.randomness,
             settings=self.settings,
             on_saved=self._hear,

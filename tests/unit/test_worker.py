@@ -359,6 +359,22 @@ def test_more_orders_than_a_worker_may_hold_are_left_to_whoever_is_free() -> Non
     assert {order.status for order in ends} == {OrderStatus.CONFIRMED}
 
 
+def test_orders_that_wait_too_long_for_their_turn_are_not_taken_for_poison() -> None:
+    """F57: a slow provider keeps all threads busy longer than the leases of the others last."""
+    gate = Gate()
+    system = a_system(payments=gate, threads=1, queue_max=4, lease_s=0.05)
+    with system.running():
+        slow = place(system, 0, "slow_card")
+        assert gate.arrived.acquire(timeout=PATIENCE_S)
+        others = [place(system, number) for number in range(1, 4)]
+        threading.Event().wait(0.5)
+        gate.opened.set()
+        ends = [settled(system, order) for order in (slow, *others)]
+
+    assert {order.status for order in ends} == {OrderStatus.CONFIRMED}
+    assert all(order.saga.attention is None for order in ends)
+
+
 def test_waiting_for_an_order_ends_when_it_settles_or_when_time_is_up() -> None:
     system = a_system()
     order = place(system, 1)
