@@ -9,7 +9,7 @@ PRINTABLE = st.text(
 )
 PRICES = st.decimals(0, 10**6, places=2).map(lambda price: f"{price:f}")
 LINES = st.fixed_dictionaries(
-    {"sku": PRINTABLE, "quantity": st.integers(1, 1_000_000), "unit_price": PRICES},
+    {"sku": PRINTABLE, "quantity": st.integers(1, 10_000), "unit_price": PRICES},
     optional={"name": PRINTABLE | st.none(), "location": PRINTABLE | st.none()},
 )
 ADJUSTMENTS = st.fixed_dictionaries(
