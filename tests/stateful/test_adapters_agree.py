@@ -79,6 +79,12 @@ def answer_of(call: Callable[[], object]) -> object:
         return type(error), vars(error)
 
 
+def on_top_of(stored: Order, order: Order) -> Order:
+    """Make *order* the next version of *stored*: a history never shrinks."""
+    history = max(stored.history, order.history, key=len)
+    return evolve(order, version=stored.version, history=history)
+
+
 class SideBySide(RuleBasedStateMachine):
     """Asks two adapters the same and compares."""
 
@@ -205,7 +211,8 @@ class StoragesAgree(SideBySide):
         present = self.ask(lambda store: store.get(order.scope, order.id))
         if not isinstance(present, Order):
             return multiple()
-        saved = self.ask(lambda store: store.save(evolve(order, version=present.version)))
+        again = on_top_of(present, order)
+        saved = self.ask(lambda store: store.save(again))
         return saved if isinstance(saved, Order) else multiple()
 
     # -- leases ----------------------------------------------------------------------------
@@ -239,11 +246,8 @@ class StoragesAgree(SideBySide):
     @rule(target=leases, claim=leases, order=orders, extend_s=st.none() | few_seconds)
     def checkpoint_a_change(self, claim: Claim, order: Order, extend_s: float | None) -> Any:
         present = self.ask(lambda store: store.get(claim.lease.scope, claim.lease.order_id))
-        changed = evolve(
-            present,
-            saga=order.saga,
-            status=order.status,
-            history=present.history if len(order.history) < 2 else order.history,
+        changed = on_top_of(
+            present, evolve(present, saga=order.saga, status=order.status, history=order.history)
         )
         answer = self.ask(lambda s: s.checkpoint(changed, claim.lease, extend_s=extend_s))
         return answer if isinstance(answer, Claim) else multiple()
