@@ -302,32 +302,3 @@ def test_granian_answers_drives_and_leaves_no_lease_held(oms: RunCommand, folder
     assert settled.status is OrderStatus.CONFIRMED
     with store(folder) as after:
         assert leases_held(after, count) == 0
-
-
-def test_granian_lets_go_of_the_port_when_its_parent_is_killed(folder: Path) -> None:
-    """The next start must not find the port taken by what the last one left behind."""
-    pytest.importorskip("granian")
-    port = free_port()
-
-    with started(folder, "serve", "--wsgi", "granian", "--port", str(port)) as server:
-        wait_until_ready(server, port)
-        server.kill()
-        # Its end of the pipe is closed by the last process that holds it.
-        end = ended(server)
-
-    assert end.code == -signal.SIGKILL
-    with socket.socket() as probe:
-        probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
-        probe.bind(("127.0.0.1", port))
-
-
-def test_granian_needs_a_store_that_processes_share(
-    oms: RunCommand, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    pytest.importorskip("granian")
-    monkeypatch.setenv("OMS__STORAGE__KIND", "memory")
-
-    refused = oms("serve", "--wsgi", "granian", "--port", "0")
-
-    assert refused.code == 2
-    assert 'set storage.kind to "sqlite" or "mongodb"' in refused.err

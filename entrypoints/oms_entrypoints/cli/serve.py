@@ -35,6 +35,7 @@ def serve(
     from attrs import evolve
 
     from oms_entrypoints.cli.logging import start_logs
+    from oms_entrypoints.server import run_server
 
     config = read_config(config_file)
     asked: dict[str, Any] = {"host": host, "port": port, "threads": threads, "wsgi": wsgi}
@@ -45,14 +46,7 @@ def serve(
     def greet(url: str) -> None:
         _greet(config, url, drives=not no_workers)
 
-    if config.server.wsgi == "granian":
-        from oms_entrypoints.granian_server import run_granian
-
-        run_granian(config, drive=not no_workers, on_listening=greet, start_logs=start_logs)
-    else:
-        from oms_entrypoints.server import run_server
-
-        run_server(config, drive=not no_workers, on_listening=greet)
+    run_server(config, drive=not no_workers, on_listening=greet)
 
 
 def _greet(config: Config, url: str, *, drives: bool) -> None:
