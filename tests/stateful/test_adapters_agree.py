@@ -1,15 +1,16 @@
-"""Memory and SQLite, driven side by side through random lives, never answer differently."""
+"""Memory, SQLite and MongoDB, side by side through random lives, never answer differently."""
 
 from __future__ import annotations
 
 import tempfile
 from collections.abc import Callable, Sequence
-from datetime import timedelta
+from datetime import datetime, timedelta
 from pathlib import Path
 from typing import Any, TypeVar
 from uuid import UUID
 
 from attrs import evolve
+from hypothesis import settings
 from hypothesis import strategies as st
 from hypothesis.stateful import (
     Bundle,
@@ -20,9 +21,11 @@ from hypothesis.stateful import (
 )
 
 from oms_adapters.inventory.memory import MemoryInventory
+from oms_adapters.inventory.mongodb import MongoInventory
 from oms_adapters.inventory.sqlite import SqliteInventory
 from oms_adapters.sqlite import SqliteDatabase
 from oms_adapters.storage.memory import MemoryStorage
+from oms_adapters.storage.mongodb import MongoStorage
 from oms_adapters.storage.sqlite import SqliteStorage
 from oms_core.domain.inventory import (
     Allocation,
@@ -46,6 +49,7 @@ from oms_core.ports.storage import (
     Unpublished,
 )
 from oms_core.testing import NOON, SimulatedClock, a_saga_position, a_scope, an_order, with_status
+from tests.support import mongo_server
 
 Port = TypeVar("Port")
 
@@ -86,7 +90,7 @@ def on_top_of(stored: Order, order: Order) -> Order:
 
 
 class SideBySide(RuleBasedStateMachine):
-    """Asks two adapters the same and compares."""
+    """Asks the memory adapter and others the same and compares."""
 
     def __init__(self) -> None:
         super().__init__()
@@ -114,12 +118,20 @@ class StoragesAgree(SideBySide):
     def __init__(self) -> None:
         super().__init__()
         self.memory = MemoryStorage(self.clock)
-        self.sqlite = SqliteStorage(self.database, self.clock)
+        self.others = self.make_others()
+
+    def make_others(self) -> list[OrderStorage]:
+        return [SqliteStorage(self.database, self.clock)]
 
     def ask(self, question: Callable[[OrderStorage], object]) -> Any:
         expected = answer_of(lambda: question(self.memory))
-        assert answer_of(lambda: question(self.sqlite)) == expected
+        for other in self.others:
+            assert answer_of(lambda: question(other)) == expected  # noqa: B023
         return expected
+
+    def _a_moment_of_its_own(self) -> datetime:
+        """Keep orders apart that would be due at one moment: see ``claim_due``."""
+        return self.clock.advance(0.000_001)
 
     # -- single orders ---------------------------------------------------------------------
 
@@ -145,7 +157,7 @@ class StoragesAgree(SideBySide):
         definition: str,
         age_s: int,
     ) -> Order:
-        at = self.clock.now() - age_s * SECOND
+        at = self._a_moment_of_its_own() - age_s * SECOND
         order = an_order(
             key,
             scope=scope,
@@ -161,7 +173,7 @@ class StoragesAgree(SideBySide):
 
     @rule(target=leases, scope=scopes, key=keys, holder=holders, lease_s=few_seconds)
     def add_for_a_holder(self, scope: Scope, key: str, holder: str, lease_s: float) -> Any:
-        order = an_order(key, scope=scope, at=self.clock.now())
+        order = an_order(key, scope=scope, at=self._a_moment_of_its_own())
         answer = self.ask(lambda store: store.add(order, holder=holder, lease_s=lease_s))
         return answer.claim if isinstance(answer, Added) and answer.claim else multiple()
 
@@ -180,7 +192,7 @@ class StoragesAgree(SideBySide):
         self, order: Order, status: OrderStatus | None, position: int, due_in_s: int | None
     ) -> Order:
         """Change an order as its own methods might, without storing it."""
-        now = self.clock.now()
+        now = self._a_moment_of_its_own()
         saga = evolve(order.saga, due_at=None if due_in_s is None else now + due_in_s * SECOND)
         match position:
             case 0:
@@ -231,11 +243,22 @@ class StoragesAgree(SideBySide):
         definitions=st.sets(st.sampled_from(DEFINITIONS)),
     )
     def claim_due(self, holder: str, limit: int, lease_s: float, definitions: set[str]) -> Any:
-        claims = self.ask(
-            lambda store: list(
-                store.claim_due(holder, limit=limit, lease_s=lease_s, definitions=definitions)
-            )
-        )
+        """The port leaves open which of those due at one moment comes first."""
+        orders = [
+            order
+            for scope in SCOPES
+            for order in self.memory.list_orders(scope, OrderQuery(limit=100)).orders
+        ]
+        moments = [order.saga.due_at for order in orders if order.saga.due_at is not None]
+        taken = limit if len(set(moments)) == len(moments) else 100
+
+        def question(store: OrderStorage) -> list[Claim]:
+            found = store.claim_due(holder, limit=taken, lease_s=lease_s, definitions=definitions)
+            dues = [claim.order.saga.due_at for claim in found]
+            assert dues == sorted(dues, key=lambda due: due or NOON)
+            return sorted(found, key=lambda each: (str(each.order.scope), each.order.id))
+
+        claims = self.ask(question)
         return multiple(*claims)
 
     @rule(target=leases, claim=leases, extend_s=few_seconds)
@@ -371,11 +394,15 @@ class InventoriesAgree(SideBySide):
     def __init__(self) -> None:
         super().__init__()
         self.memory = MemoryInventory(self.clock)
-        self.sqlite = SqliteInventory(self.database, self.clock)
+        self.others = self.make_others()
+
+    def make_others(self) -> list[Inventory]:
+        return [SqliteInventory(self.database, self.clock)]
 
     def ask(self, question: Callable[[Inventory], object]) -> Any:
         expected = answer_of(lambda: question(self.memory))
-        assert answer_of(lambda: question(self.sqlite)) == expected
+        for other in self.others:
+            assert answer_of(lambda: question(other)) == expected  # noqa: B023
         return expected
 
     @rule(
@@ -443,10 +470,42 @@ class InventoriesAgree(SideBySide):
         for scope in SCOPES[:2]:
             page = self.ask(lambda inventory: inventory.levels(scope))  # noqa: B023
             for level in page.levels:
-                ledger = self.sqlite.movements(scope, level.item, limit=1_000)
+                ledger = self.ask(
+                    lambda inventory: inventory.movements(scope, level.item, limit=1_000)  # noqa: B023
+                )
                 assert level.on_hand == sum(entry.quantity_delta for entry in ledger)
                 assert 0 <= level.reserved <= level.on_hand
 
 
+class MongoStorageAgrees(StoragesAgree):
+    """With MongoDB beside them; it is slower, so its lives are fewer."""
+
+    def make_others(self) -> list[OrderStorage]:
+        self.mongo = mongo_server.emptied_database()
+        return [*super().make_others(), MongoStorage(self.mongo, self.clock)]
+
+    def teardown(self) -> None:
+        self.mongo.close()
+        super().teardown()
+
+
+class MongoInventoryAgrees(InventoriesAgree):
+    """Likewise."""
+
+    def make_others(self) -> list[Inventory]:
+        self.mongo = mongo_server.emptied_database()
+        return [*super().make_others(), MongoInventory(self.mongo, self.clock)]
+
+    def teardown(self) -> None:
+        self.mongo.close()
+        super().teardown()
+
+
+FEWER = settings(max_examples=max(1, settings().max_examples // 6))
+
 TestStoragesAgree = StoragesAgree.TestCase
 TestInventoriesAgree = InventoriesAgree.TestCase
+TestMongoStorageAgrees = MongoStorageAgrees.TestCase
+TestMongoStorageAgrees.settings = FEWER
+TestMongoInventoryAgrees = MongoInventoryAgrees.TestCase
+TestMongoInventoryAgrees.settings = FEWER

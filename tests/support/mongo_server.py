@@ -110,15 +110,18 @@ def _started() -> str:
     binary = find_mongod()
     if binary is None:
         raise AssertionError(MISSING)
-    memory = Path("/dev/shm")  # noqa: S108 - data that may go at any moment
-    folder = Path(
-        tempfile.mkdtemp(prefix="oms-mongod-", dir=memory if os.access(memory, os.W_OK) else None)
-    )
+    folder = Path(tempfile.mkdtemp(prefix="oms-mongod-", dir=memory()))
     port = free_port()
     server = start(binary, folder, port, replica_set="rs0")
     atexit.register(_stop, server, folder)
     initiate(server, folder, port)
     return f"mongodb://127.0.0.1:{port}/?replicaSet=rs0"
+
+
+def memory() -> Path | None:
+    """Return a folder in memory, if this machine has one: these data may go at any moment."""
+    shared = Path("/dev/shm")  # noqa: S108 - likewise
+    return shared if os.access(shared, os.W_OK) else None
 
 
 def start(

@@ -100,6 +100,8 @@ def require_durable(uri: str) -> None:
             sentence repeats the URI, which may hold a password.
     """
     try:
+        if not uri.isprintable():
+            raise InvalidURI
         options = dict(parse_uri(uri, validate=True, warn=False)["options"])
     except (PyMongoError, ValueError, TypeError):
         # Without the driver's words: they may quote a part of a password.

@@ -1,0 +1,260 @@
+"""Every command that the adapters send finds its documents by an index, already in order."""
+
+from collections.abc import Iterator
+from datetime import timedelta
+from itertools import product
+from typing import Any
+from uuid import UUID
+
+import pytest
+
+from oms_adapters.inventory.mongodb import MongoInventory
+from oms_adapters.mongodb import MongoDatabase
+from oms_adapters.storage.mongodb import MongoStorage
+from oms_core.domain.inventory import (
+    Allocation,
+    AllocationModel,
+    Demand,
+    StockItem,
+    StockMovement,
+)
+from oms_core.domain.order_status import OrderStatus
+from oms_core.domain.saga_position import SagaState
+from oms_core.ports.storage import Added, OrderQuery
+from oms_core.testing import NOON, a_scope, an_order, with_status
+from tests.support import mongo_server
+from tests.support.lossy_wire import LossyWire
+
+PAT = UUID("00000000-0000-4000-8000-0000000000aa")
+DAY = timedelta(days=1)
+HARD = Allocation()
+SOFT = Allocation(AllocationModel.SOFT, ttl_s=0.0)
+ARMCHAIR, LAMP = StockItem("CRUNCHY-ARMCHAIR"), StockItem("WOBBLY-LAMP", "north")
+
+EXPLAINED = {"aggregate", "delete", "find", "findAndModify", "update"}
+NOT_EXPLAINED = {"abortTransaction", "commitTransaction", "insert"}
+OPENING = {"create", "createIndexes", "listIndexes", "listCollections"}
+OF_THE_SESSION = ("lsid", "txnNumber", "startTransaction", "autocommit", "$clusterTime")
+NOT_FOR_EXPLAIN = (*OF_THE_SESSION, "writeConcern", "readConcern", "$db", "$readPreference")
+
+
+@pytest.fixture
+def recorded() -> Iterator[tuple[MongoDatabase, LossyWire]]:
+    """A database with some hundred orders and items, over a wire that keeps every command."""
+    with mongo_server.new_database() as whole:
+        MongoInventory(whole)
+        MongoStorage(whole)
+        there = mongo_server.client()[whole.name]
+        storage = MongoStorage(whole)
+        storage.add(an_order("pattern", customer_id=PAT))
+        (pattern,) = there.orders.find()
+        there.orders.insert_many(
+            pattern
+            | {
+                "_id": pattern["_id"] + number.to_bytes(4, "big"),
+                "id": UUID(int=number),
+                "created_us": pattern["created_us"] + number,
+                "live_reference": f"pay-{number}",
+            }
+            for number in range(300)
+        )
+        inventory = MongoInventory(whole)
+        inventory.adjust(a_scope(), StockMovement("m", ARMCHAIR, 9, "delivery", NOON, "pat"))
+        (stock,) = there.stock.find()
+        there.stock.insert_many(
+            stock | {"_id": number.to_bytes(4, "big"), "sku": f"SKU-{number}"}
+            for number in range(300)
+        )
+        with (
+            LossyWire(mongo_server.uri()) as wire,
+            MongoDatabase(wire.uri, whole.name) as database,
+        ):
+            yield database, wire
+
+
+def stages_of(plan: Any) -> Iterator[dict[str, Any]]:
+    """Yield every stage of a plan, wherever the server puts it."""
+    if isinstance(plan, dict):
+        if "stage" in plan:
+            yield plan
+        for key, value in plan.items():
+            if key != "rejectedPlans":
+                yield from stages_of(value)
+    elif isinstance(plan, list):
+        for each in plan:
+            yield from stages_of(each)
+
+
+def explained(name: str, command: dict[str, Any]) -> list[dict[str, Any]]:
+    """Ask the server how it carries out *command*, one update at a time."""
+    kind = next(iter(command))
+    command = {key: value for key, value in command.items() if key not in NOT_FOR_EXPLAIN}
+    parts = [command]
+    if kind == "update":
+        parts = [{**command, "updates": [update]} for update in command["updates"]]
+    there = mongo_server.client()[name]
+    plans = [
+        there.command("explain", part, verbosity="queryPlanner", codec_options=there.codec_options)
+        for part in parts
+    ]
+    return [stage for plan in plans for stage in stages_of(plan)]
+
+
+def used_indexes(database: MongoDatabase, wire: LossyWire) -> set[str]:
+    """Check every plan; return the indexes that were used."""
+    kinds = {next(iter(command)) for command in wire.sent}
+    assert kinds <= EXPLAINED | NOT_EXPLAINED | OPENING
+    used: set[str] = set()
+    for command in wire.sent:
+        kind = next(iter(command))
+        # Collections of the engine itself have one document each.
+        if kind not in EXPLAINED or command[kind] in {"oms_schemas", "oms_probe"}:
+            continue
+        stages = explained(database.name, command)
+        assert stages, command
+        names = {stage["stage"] for stage in stages}
+        assert not names & {"COLLSCAN", "SORT"}, f"{names}: {command}"
+        used |= {stage["indexName"] for stage in stages if "indexName" in stage}
+        used |= {"_id_" for stage in stages if stage["stage"] == "IDHACK"}
+    return used
+
+
+def indexes_of(database: MongoDatabase, *collections: str) -> set[str]:
+    there = mongo_server.client()[database.name]
+    return {name for each in collections for name in there[each].index_information()}
+
+
+def test_no_command_about_orders_scans_or_sorts(
+    recorded: tuple[MongoDatabase, LossyWire],
+) -> None:
+    database, wire = recorded
+    storage, scope = MongoStorage(database), a_scope()
+    first = storage.list_orders(scope, OrderQuery(limit=2))
+
+    added = storage.add(an_order("mine", customer_id=PAT), holder="worker-a", lease_s=30)
+    assert isinstance(added, Added)
+    assert added.claim is not None
+    storage.add(an_order("mine"))
+    storage.get(scope, added.order.id)
+    saved = storage.checkpoint(added.order, added.claim.lease, extend_s=30)
+    storage.save(with_status(saved.order, OrderStatus.FAILED))
+    storage.release(saved.lease)
+    storage.claim(scope, added.order.id, "worker-b", lease_s=30)
+    storage.claim_due("worker-c", limit=2, lease_s=30, definitions=["place_order/1", "b/2"])
+    storage.earliest_due()
+    for count, in_scope in product((1, 2, 3), (None, scope)):
+        storage.list_sagas(list(SagaState)[:count], scope=in_scope)
+    storage.count_sagas()
+    storage.mark_published(storage.claim_unpublished("relay", limit=2, lease_s=30))
+    for status, channel, customer, start, end, place in product(
+        (None, OrderStatus.PENDING_PAYMENT),
+        (None, "web"),
+        (None, PAT),
+        (None, NOON - DAY),
+        (None, NOON + DAY),
+        ({}, {"offset": 3}, {"cursor": first.next_cursor}),
+    ):
+        query = OrderQuery(
+            status=status,
+            channel=channel,
+            customer_id=customer,
+            created_from=start,
+            created_to=end,
+            **place,  # type: ignore[arg-type]
+        )
+        storage.list_orders(scope, query)
+
+    assert len(wire.sent) >= 96
+    # Uniqueness is looked up without a plan.
+    unplanned = {"orders_by_live_reference"}
+    assert used_indexes(database, wire) == indexes_of(database, "orders") - unplanned
+
+
+def test_no_command_about_stock_scans_or_sorts(
+    recorded: tuple[MongoDatabase, LossyWire],
+) -> None:
+    database, wire = recorded
+    inventory, scope = MongoInventory(database), a_scope()
+    inventory.adjust(scope, StockMovement("m-2", LAMP, 9, "delivery", NOON, "pat"))
+    inventory.adjust(scope, StockMovement("m-3", LAMP, -1, "breakage", NOON, "pat"))
+    both = [Demand(ARMCHAIR, 1), Demand(LAMP, 1)]
+    inventory.reserve(scope, "kept", both, allocation=HARD)
+    inventory.reserve(scope, "refused", [Demand(LAMP, 99)], allocation=HARD)
+    inventory.reserve(scope, "lapsed", both, allocation=SOFT)
+    inventory.reserve(scope, "lapsed", both, allocation=SOFT)
+    inventory.harden(scope, "lapsed")
+    inventory.commit(scope, "lapsed", actor="worker")
+    inventory.release(scope, "kept")
+    for sku, location in product((None, LAMP.sku), (None, LAMP.location)):
+        page = inventory.levels(scope, sku=sku, location=location, limit=1)
+        inventory.levels(scope, sku=sku, location=location, cursor=page.next_cursor)
+    inventory.levels(scope, items=[ARMCHAIR, StockItem("FLYING-RUG")])
+    inventory.movements(scope, ARMCHAIR, after=1)
+
+    assert len(wire.sent) >= 60
+    assert used_indexes(database, wire) == indexes_of(
+        database, "stock", "stock_movements", "stock_reservations"
+    )
+
+
+def test_accepting_an_order_is_one_round_trip_and_a_step_is_one(
+    recorded: tuple[MongoDatabase, LossyWire],
+) -> None:
+    database, wire = recorded
+    storage = MongoStorage(database)
+    storage.add(an_order("warm-up"), holder="worker-a", lease_s=30)
+    before = len(wire.sent)
+
+    added = storage.add(an_order("mine"), holder="worker-a", lease_s=30)
+    assert isinstance(added, Added)
+    assert added.claim is not None
+    storage.checkpoint(added.order, added.claim.lease, extend_s=30)
+
+    assert [next(iter(command)) for command in wire.sent[before:]] == ["insert", "update"]
+
+
+def test_a_reservation_is_three_round_trips_however_many_lines_it_has(
+    recorded: tuple[MongoDatabase, LossyWire],
+) -> None:
+    database, wire = recorded
+    inventory = MongoInventory(database)
+    demands = [Demand(ARMCHAIR, 1), *(Demand(StockItem(f"S-{n}"), 1) for n in range(19))]
+    for number, demand in enumerate(demands[1:]):
+        entry = StockMovement(f"m-{number}", demand.item, 9, "delivery", NOON, "pat")
+        inventory.adjust(a_scope(), entry)
+    before = len(wire.sent)
+
+    inventory.reserve(a_scope(), "order", demands, allocation=HARD)
+
+    kinds = [next(iter(command)) for command in wire.sent[before:]]
+    assert kinds == ["insert", "update", "commitTransaction"]
+
+
+def test_every_write_waits_for_the_journals_of_a_majority_and_every_read_is_of_committed_data(
+    recorded: tuple[MongoDatabase, LossyWire],
+) -> None:
+    database, wire = recorded
+    storage, inventory = MongoStorage(database), MongoInventory(database)
+    added = storage.add(an_order("mine"), holder="worker-a", lease_s=30)
+    storage.add(an_order("mine"))
+    storage.save(added.order)
+    storage.claim_due("worker", limit=5, lease_s=30, definitions=["place_order/1"])
+    storage.mark_published(storage.claim_unpublished("relay", limit=2, lease_s=30))
+    storage.ping()
+    inventory.reserve(a_scope(), "order", [Demand(ARMCHAIR, 1)], allocation=HARD)
+    inventory.commit(a_scope(), "order", actor="worker")
+
+    in_transactions = [command for command in wire.sent if "autocommit" in command]
+    alone = [command for command in wire.sent if "autocommit" not in command]
+    writes = [c for c in alone if next(iter(c)) in {"insert", "update", "findAndModify"}]
+    writes += [c for c in in_transactions if next(iter(c)) == "commitTransaction"]
+    reads = [c for c in alone if next(iter(c)) in {"find", "aggregate"}]
+    begins = [c for c in in_transactions if c.get("startTransaction")]
+    assert len(writes) > 6
+    assert len(reads) > 6
+    assert len(begins) >= 2
+    assert {(c["writeConcern"]["w"], c["writeConcern"]["j"]) for c in writes} == {
+        ("majority", True)
+    }
+    assert {c["readConcern"]["level"] for c in reads} == {"majority", "linearizable"}
+    assert {c["readConcern"]["level"] for c in begins} == {"snapshot"}

@@ -1,0 +1,229 @@
+"""What threads may do to one MongoDB database, processes may do as well."""
+
+import json
+import subprocess
+import sys
+from collections import Counter
+from collections.abc import Iterator
+from typing import Any
+
+import pytest
+
+from oms_adapters.inventory.mongodb import MongoInventory
+from oms_adapters.mongodb import MongoDatabase
+from oms_adapters.storage.mongodb import MongoStorage
+from oms_core.domain.inventory import (
+    Allocation,
+    Demand,
+    Reserved,
+    StockItem,
+    StockLevel,
+    StockMovement,
+)
+from oms_core.ports.clock import SystemClock
+from oms_core.ports.storage import OrderQuery
+from oms_core.testing import NOON, a_scope, an_order
+from tests.support import mongo_server
+
+PROCESSES = 3
+
+PROLOGUE = """
+import json, sys
+from oms_adapters.inventory.mongodb import MongoInventory
+from oms_adapters.mongodb import MongoDatabase
+from oms_adapters.storage.mongodb import MongoStorage
+from oms_core.domain.inventory import Allocation, Demand, Reserved, StockItem
+from oms_core.errors import PaymentReferenceInUse
+from oms_core.ports.storage import Added
+from oms_core.testing import NOON, a_scope, an_order
+from oms_core.testing.at_once import at_once
+
+me = int(sys.argv[2])
+database = MongoDatabase(sys.argv[1], sys.argv[3])
+storage, inventory = MongoStorage(database), MongoInventory(database)
+print("ready", flush=True)
+sys.stdin.readline()
+"""
+
+EPILOGUE = """
+database.close()
+print(json.dumps(result), flush=True)
+"""
+
+
+@pytest.fixture
+def database() -> Iterator[MongoDatabase]:
+    with mongo_server.new_database() as database:
+        MongoStorage(database)
+        MongoInventory(database)
+        yield database
+
+
+def arguments(database: MongoDatabase, number: int) -> tuple[str, str, str]:
+    return mongo_server.uri(), str(number), database.name
+
+
+def in_processes(database: MongoDatabase, work: str) -> list[Any]:
+    """Run *work* in processes that set off together; return what each assigned to ``result``."""
+    children = [
+        subprocess.Popen(
+            [sys.executable, "-c", PROLOGUE + work + EPILOGUE, *arguments(database, number)],
+            stdin=subprocess.PIPE,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.PIPE,
+            text=True,
+        )
+        for number in range(PROCESSES)
+    ]
+    for child in children:
+        assert child.stdout is not None
+        child.stdout.readline()
+    for child in children:
+        assert child.stdin is not None
+        child.stdin.write("go\n")
+        child.stdin.flush()
+    ends = [child.communicate(timeout=120) for child in children]
+    assert [errors for _, errors in ends] == [""] * PROCESSES
+    return [json.loads(output) for output, _ in ends]
+
+
+def test_processes_that_add_the_same_keys_store_each_once(database: MongoDatabase) -> None:
+    answers = in_processes(
+        database,
+        """
+def add(thread):
+    keys = [f"order-{number:02}" for number in range(40)]
+    keys = keys[10 * thread:] + keys[:10 * thread]
+    found = {}
+    for key in keys:
+        outcome = storage.add(an_order(key, platform=f"process-{me}-thread-{thread}"))
+        found[key] = [isinstance(outcome, Added), outcome.order.platform]
+    return found
+result = at_once(add, range(4))
+""",
+    )
+
+    by_key: dict[str, list[tuple[bool, str]]] = {}
+    for thread in (thread for process in answers for thread in process):
+        for key, (was_added, platform) in thread.items():
+            by_key.setdefault(key, []).append((was_added, platform))
+    stored = {
+        order.idempotency_key: order.platform
+        for order in MongoStorage(database).list_orders(a_scope(), OrderQuery(limit=100)).orders
+    }
+    assert len(by_key) == len(stored) == 40
+    for key, outcomes in by_key.items():
+        assert [was_added for was_added, _ in outcomes].count(True) == 1
+        assert {platform for _, platform in outcomes} == {stored[key]}
+        assert len(outcomes) == 4 * PROCESSES
+
+
+def test_processes_that_share_a_payment_reference_get_one_order(database: MongoDatabase) -> None:
+    answers = in_processes(
+        database,
+        """
+def add(number):
+    try:
+        storage.add(an_order(f"order-{me}-{number}", payment_reference=f"pay-{number // 2}"))
+    except PaymentReferenceInUse:
+        return None
+    return f"pay-{number // 2}"
+result = at_once(add, range(16))
+""",
+    )
+
+    backed = [reference for process in answers for reference in process if reference]
+    assert sorted(backed) == [f"pay-{number}" for number in range(8)]
+
+
+def test_a_hot_sku_sells_exactly_what_is_there(database: MongoDatabase) -> None:
+    armchair = StockItem("CRUNCHY-ARMCHAIR")
+    inventory = MongoInventory(database)
+    inventory.adjust(a_scope(), StockMovement("m-1", armchair, 100, "delivery", NOON, "pat"))
+
+    answers = in_processes(
+        database,
+        """
+armchair = StockItem("CRUNCHY-ARMCHAIR")
+def buy(thread):
+    sold = []
+    for number in range(15):
+        # Every third reservation is one that all threads of all processes make.
+        name = f"shared-{number}" if number % 3 == 0 else f"order-{me}-{thread}-{number}"
+        outcome = inventory.reserve(
+            a_scope(), name, [Demand(armchair, 1)], allocation=Allocation()
+        )
+        if outcome == Reserved():
+            sold.append(name)
+    return sold
+result = at_once(buy, range(5))
+""",
+    )
+
+    sold = Counter(name for process in answers for thread in process for name in thread)
+    level = inventory.levels(a_scope(), items=[armchair]).levels
+    assert len(sold) == 100
+    assert level == (StockLevel(armchair, on_hand=100, reserved=100),)
+    for name, told in sold.items():
+        assert told == (5 * PROCESSES if name.startswith("shared") else 1)
+    late = inventory.reserve(a_scope(), "late", [Demand(armchair, 1)], allocation=Allocation())
+    assert late != Reserved()
+
+
+def test_due_orders_are_shared_out_without_overlap(database: MongoDatabase) -> None:
+    storage = MongoStorage(database)
+    keys = [f"order-{number:03}" for number in range(150)]
+    past = SystemClock().now()
+    for key in keys:
+        storage.add(an_order(key, at=past))
+
+    answers = in_processes(
+        database,
+        """
+def take(thread):
+    taken = []
+    while claims := storage.claim_due(
+        f"worker-{me}-{thread}", limit=3, lease_s=600, definitions=["place_order/1"]
+    ):
+        taken += [claim.order.idempotency_key for claim in claims]
+    return taken
+result = at_once(take, range(4))
+""",
+    )
+
+    taken = [key for process in answers for thread in process for key in thread]
+    assert sorted(taken) == keys
+
+
+def test_what_one_process_acknowledged_the_others_read_at_once(
+    database: MongoDatabase,
+) -> None:
+    storage = MongoStorage(database)
+    work = """
+for number in range(50):
+    order = storage.add(an_order(f"order-{number}")).order
+    for version in range(2):
+        order = storage.save(order)
+    print(order.version, flush=True)
+    sys.stdin.readline()
+result = None
+"""
+    child = subprocess.Popen(
+        [sys.executable, "-c", PROLOGUE + work + EPILOGUE, *arguments(database, 0)],
+        stdin=subprocess.PIPE,
+        stdout=subprocess.PIPE,
+        text=True,
+    )
+    assert child.stdin is not None
+    assert child.stdout is not None
+    child.stdout.readline()
+
+    read = []
+    for number in range(50):
+        child.stdin.write("go on\n")
+        child.stdin.flush()
+        child.stdout.readline()
+        read.append(storage.get(a_scope(), an_order(f"order-{number}").id).version)
+    child.communicate("go on\n", timeout=60)
+
+    assert read == [3] * 50
