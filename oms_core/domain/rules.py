@@ -10,7 +10,7 @@ import re
 import unicodedata
 from collections.abc import Mapping
 from decimal import Decimal
-from operator import attrgetter, call
+from operator import attrgetter
 from typing import TYPE_CHECKING, Any, Final, Protocol, TypeAlias
 from uuid import UUID
 
@@ -247,7 +247,7 @@ def fields_of(cls: type) -> tuple[RuledField, ...]:
 def check(instance: Any) -> list[Mistake]:
     """Return every mistake in the ruled fields of *instance*."""
     names, values_of, mistakes = _checks_of(type(instance))
-    found = list(map(call, mistakes, values_of(instance)))
+    found = [mistake(value) for mistake, value in zip(mistakes, values_of(instance), strict=True)]
     if not any(found):
         return []
     return [

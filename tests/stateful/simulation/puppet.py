@@ -10,7 +10,7 @@ from __future__ import annotations
 
 from contextlib import suppress
 from enum import StrEnum
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, TypeVar, cast
 
 from attrs import frozen
 from greenlet import getcurrent, greenlet
@@ -25,6 +25,9 @@ from oms_core.errors import (
 
 if TYPE_CHECKING:
     from collections.abc import Callable
+
+
+T = TypeVar("T")
 
 
 class Fate(StrEnum):
@@ -89,11 +92,13 @@ class Puppet:
             return
 
 
-class StringedPort:
-    """Stands before a port and pauses the puppet that calls it."""
+def stringed(port: T, name: str, calls: list[str]) -> T:
+    """Put strings on *port*: it pauses the puppet that calls it; *calls* hears of each call."""
+    return cast("T", _StringedPort(port, name, calls))
 
+
+class _StringedPort:
     def __init__(self, port: object, name: str, calls: list[str]) -> None:
-        """Pass calls on to *port*; *calls* hears of each, in order."""
         self._port = port
         self._name = name
         self._calls = calls

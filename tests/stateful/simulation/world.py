@@ -33,7 +33,7 @@ from oms_core.domain.scope import order_id_for
 from oms_core.errors import IdempotencyKeyReused, PaymentReferenceInUse, PaymentTrouble
 from oms_core.ports.payments import PaymentRef
 from oms_core.testing import SimulatedClock
-from tests.stateful.simulation.puppet import Puppet, StringedPort
+from tests.stateful.simulation.puppet import Puppet, stringed
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -126,18 +126,11 @@ class World:
             randomness=random.Random(1),
             settings=settings,
         )
-        stringed = {
-            name: StringedPort(port, name, self.calls)
-            for name, port in (
-                ("storage", self.storage),
-                ("inventory", self.inventory),
-                ("payments", self.payments),
-            )
-        }
-        directory = PaymentDirectory({"simulated": stringed["payments"]})
+        payments = PaymentDirectory({"simulated": stringed(self.payments, "payments", self.calls)})
+        inventory = stringed(self.inventory, "inventory", self.calls)
         self.runner = SagaRunner(
-            [place_order_saga(stringed["inventory"], directory, saga_settings)],
-            storage=stringed["storage"],
+            [place_order_saga(inventory, payments, saga_settings)],
+            storage=stringed(self.storage, "storage", self.calls),
             clock=self.clock,
             randomness=random.Random(0),
             settings=settings.runner,
