@@ -164,6 +164,8 @@ class FaultPlan:
                 raise say(fault)
             case Fault.PAUSE_AFTER:
                 self._meanwhile()
+            case Fault.DUPLICATE | Fault.PAUSE_BEFORE | None:
+                pass
         return outcome() if outcome is not None else None
 
     def _make(self, number: int, do: Callable[[], Any]) -> Callable[[], Any]:
