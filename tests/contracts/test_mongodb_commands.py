@@ -31,7 +31,7 @@ HARD = Allocation()
 SOFT = Allocation(AllocationModel.SOFT, ttl_s=0.0)
 ARMCHAIR, LAMP = StockItem("CRUNCHY-ARMCHAIR"), StockItem("WOBBLY-LAMP", "north")
 
-EXPLAINED = {"aggregate", "delete", "find", "findAndModify", "update"}
+EXPLAINED = {"aggregate", "delete", "find", "update"}
 NOT_EXPLAINED = {"abortTransaction", "commitTransaction", "insert"}
 OPENING = {"create", "createIndexes", "listIndexes", "listCollections"}
 OF_THE_SESSION = ("lsid", "txnNumber", "startTransaction", "autocommit", "$clusterTime")
@@ -246,7 +246,7 @@ def test_every_write_waits_for_the_journals_of_a_majority_and_every_read_is_of_c
 
     in_transactions = [command for command in wire.sent if "autocommit" in command]
     alone = [command for command in wire.sent if "autocommit" not in command]
-    writes = [c for c in alone if next(iter(c)) in {"insert", "update", "findAndModify"}]
+    writes = [c for c in alone if next(iter(c)) in {"insert", "update"}]
     writes += [c for c in in_transactions if next(iter(c)) == "commitTransaction"]
     reads = [c for c in alone if next(iter(c)) in {"find", "aggregate"}]
     begins = [c for c in in_transactions if c.get("startTransaction")]

@@ -17,6 +17,7 @@ from types import TracebackType
 from typing import Any, Final, Self
 
 import bson
+from bson.binary import UuidRepresentation
 from bson.codec_options import CodecOptions
 from pymongo import MongoClient
 
@@ -27,7 +28,7 @@ _ABOUT_ITSELF: Final = frozenset(
 )
 _PER_ATTEMPT: Final = ("lsid", "txnNumber", "$clusterTime", "startTransaction")
 _CODEC: Final[CodecOptions[dict[str, Any]]] = CodecOptions(
-    uuid_representation=bson.binary.UuidRepresentation.STANDARD
+    uuid_representation=UuidRepresentation.STANDARD
 )
 
 

@@ -50,7 +50,10 @@ _NOT_PERMITTED: Final = 13
 class _PlainIntegers(TypeDecoder):
     """Reads 64-bit integers as Python's own: the driver's class would leak into the domain."""
 
-    bson_type = Int64
+    @property
+    def bson_type(self) -> Any:
+        """The class that is replaced."""
+        return Int64
 
     def transform_bson(self, value: Any) -> int:
         """Return the same number."""

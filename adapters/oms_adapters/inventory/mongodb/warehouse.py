@@ -6,7 +6,7 @@ from collections.abc import Iterable, Sequence
 from typing import Any, TypeAlias
 
 from bson.binary import Binary
-from pymongo import ReturnDocument, UpdateOne
+from pymongo import UpdateOne
 from pymongo.client_session import ClientSession
 
 from oms_adapters.inventory.mongodb.collections import MOVEMENTS, RESERVATIONS, STOCK
@@ -146,15 +146,15 @@ class Warehouse:
         """Append *movement* to the ledger; ``None``: it would take away what is promised."""
         delta, place = movement.quantity_delta, place_of(self._scope, movement.item)
         condition = {"available": {"$gte": -delta}} if delta < 0 else {}
-        stored = self._stock.find_one_and_update(
+        done = self._stock.update_one(
             {**place, **condition},
             {"$inc": {"on_hand": delta, "available": delta, "entries": 1}},
             upsert=delta >= 0,  # the item is known from now on
-            return_document=ReturnDocument.AFTER,
             session=self._session,
         )
-        if stored is None:
+        if not done.matched_count and done.upserted_id is None:
             return None
+        (stored,) = self._find_stock([movement.item])
         self._movements.insert_one(
             self._entry(movement, int(stored["entries"])), session=self._session
         )
