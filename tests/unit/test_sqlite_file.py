@@ -5,8 +5,9 @@ import sqlite3
 import stat
 import subprocess
 import sys
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from pathlib import Path
+from tempfile import TemporaryDirectory
 
 import pytest
 
@@ -288,25 +289,30 @@ except StoreUnusable as error:
 """
 
 
+@pytest.fixture
+def open_folder() -> Iterator[Path]:
+    """A folder that everybody can reach, which pytest's own are not."""
+    with TemporaryDirectory() as name:
+        folder = Path(name)
+        if os.getuid() == 0 and not all(p.stat().st_mode & stat.S_IXOTH for p in folder.parents):
+            pytest.skip("nobody else reaches the folder for temporary files")
+        folder.chmod(0o755)
+        yield folder
+
+
 @pytest.mark.parametrize(
     ("file_mode", "folder_mode"), [(0o400, 0o777), (0o200, 0o777), (0o666, 0o555), (None, 0o555)]
 )
 def test_missing_permission_is_named(
-    tmp_path: Path, file_mode: int | None, folder_mode: int
+    open_folder: Path, file_mode: int | None, folder_mode: int
 ) -> None:
-    folder = tmp_path / "folder"
-    folder.mkdir()
-    path = folder / "oms.db"
+    path = open_folder / "oms.db"
     if file_mode is not None:
         SqliteDatabase(path).close()
         path.chmod(file_mode)
         if os.getuid() == 0:
             os.chown(path, NOBODY, -1)
-    folder.chmod(folder_mode)
-    for parent in tmp_path.parents:
-        if parent.owner() != "root" or stat.S_IMODE(parent.stat().st_mode) == 0o700:
-            parent.chmod(0o755)
-    tmp_path.chmod(0o755)
+    open_folder.chmod(folder_mode)
 
     child = subprocess.run(
         [sys.executable, "-c", OPEN_AS_NOBODY, str(path), str(NOBODY)],
@@ -316,7 +322,7 @@ def test_missing_permission_is_named(
         check=False,
     )
 
-    folder.chmod(0o755)
+    open_folder.chmod(0o755)
     assert (child.returncode, child.stderr) == (0, "")
     assert child.stdout == (
         f"The database file {path} cannot be read and written here; give this user write "

@@ -281,22 +281,24 @@ def test_a_write_waits_for_another_process_to_finish(database: SqliteDatabase) -
 
 
 def test_a_cursor_that_a_write_left_open_does_not_block_the_writer(
-    database: SqliteDatabase,
+    tmp_path: Path, threads: ThreadPoolExecutor
 ) -> None:
-    """It holds on to an old state of the file, on which nothing can be written."""
-    for word in ("a", "b"):
-        database.write(keep(word))
-    unread = database.write(lambda connection: connection.execute("SELECT * FROM letters"))
-    assert unread.fetchone() == (1, "a")
-    other = sqlite3.connect(database.path, isolation_level=None)
-    other.execute("INSERT INTO letters (word) VALUES ('c')")
-    other.close()
+    """It holds on to an old state of the file, on which nothing can be written, ever."""
+    with SqliteDatabase(tmp_path / "oms.db", busy_timeout_s=120.0) as database:
+        database.migrate(LETTERS)
+        for word in ("a", "b"):
+            database.write(keep(word))
+        unread = database.write(lambda connection: connection.execute("SELECT * FROM letters"))
+        assert unread.fetchone() == (1, "a")
+        other = sqlite3.connect(database.path, isolation_level=None)
+        other.execute("INSERT INTO letters (word) VALUES ('c')")
+        other.close()
 
-    with pytest.raises(StoreUnavailable):
-        database.write(keep("d"))
+        refused = threads.submit(database.write, keep("d")).exception(timeout=30)
 
-    assert database.write(keep("d")) == "d"
-    assert words_in(database) == ["a", "b", "c", "d"]
+        assert type(refused) is StoreUnavailable
+        assert database.write(keep("d")) == "d"
+        assert words_in(database) == ["a", "b", "c", "d"]
 
 
 def test_a_write_inside_a_write_is_refused_instead_of_waiting_for_itself(

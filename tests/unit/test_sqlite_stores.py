@@ -22,9 +22,10 @@ from oms_core.domain.inventory import (
     StockMovement,
 )
 from oms_core.domain.order import Order
+from oms_core.domain.order_status import OrderStatus
 from oms_core.errors import InventoryUnavailable, StoreUnavailable, StoreUnusable
 from oms_core.ports.storage import OrderQuery
-from oms_core.testing import NOON, SimulatedClock, a_scope, an_order
+from oms_core.testing import NOON, SimulatedClock, a_scope, an_order, with_status
 
 ARMCHAIR = StockItem("CRUNCHY-ARMCHAIR")
 
@@ -109,6 +110,22 @@ def test_an_order_that_cannot_be_read_keeps_nobody_from_the_others(
     assert [claim.order.idempotency_key for claim in claims] == ["a", "b"]
     assert [each.order.idempotency_key for each in unpublished] == ["a", "b"]
     assert [str(spoilt.id) in record.message for record in caplog.records] == [True, True]
+
+
+def test_events_that_waited_longest_leave_first(database: SqliteDatabase) -> None:
+    clock = SimulatedClock()
+    storage = SqliteStorage(database, clock)
+    early = an_order("early")
+    storage.add(early)
+    storage.mark_published(storage.claim_unpublished("relay", limit=1, lease_s=30))
+    clock.advance(1)
+    storage.add(an_order("late"))
+    clock.advance(1)
+    storage.save(with_status(early, OrderStatus.CONFIRMED))
+
+    first, second = (storage.claim_unpublished("relay", limit=1, lease_s=30) for _ in range(2))
+
+    assert [each.order.idempotency_key for each in (*first, *second)] == ["late", "early"]
 
 
 def test_an_order_that_cannot_be_read_is_named_with_what_to_do(database: SqliteDatabase) -> None:
