@@ -260,8 +260,18 @@ class _PaymentSteps:
         order = work.order
         outstanding = snapshot.captured - snapshot.refunded
         captured = snapshot.captured
+        given_back: StepOutcome = Done(
+            lambda order, at: order.record_payment_released(captured, at=at)
+        )
+        if snapshot.state is PaymentState.PARTIALLY_CAPTURED:
+            # No provider voids what is left of it for us; the order must not end before.
+            given_back = Stuck(
+                "rest_still_held",
+                "Somebody captured a part of the payment. That part is given back, but the "
+                "provider still holds the rest. Void it there, then retry the order.",
+            )
         if not outstanding:
-            return Done(lambda order, at: order.record_payment_released(captured, at=at))
+            return given_back
         # Another sum is another refund: somebody may have given a part back by hand.
         name = f"refund/{snapshot.refunded.minor}"
         refund_id = f"{order.id}:{name}/{order.saga.generation}"
@@ -269,15 +279,12 @@ class _PaymentSteps:
         if lost and provider.find_operation(_ref(order), refund_id) is None:
             return NewGeneration()
         result = provider.refund(Refund(_ref(order), outstanding, refund_id, work.key(name)))
-        return self._released(
-            result,
-            Done(lambda order, at: order.record_payment_released(captured, at=at)),
-        )
+        return self._released(result, given_back)
 
     def _released(
         self,
         result: OperationResult,
-        done: Done = Done(lambda order, at: order.record_payment_released(at=at)),  # noqa: B008 - frozen
+        done: StepOutcome = Done(lambda order, at: order.record_payment_released(at=at)),  # noqa: B008 - frozen
     ) -> StepOutcome:
         match result.status:
             case OperationStatus.DONE:

@@ -313,7 +313,9 @@ def _turned_back(step: Step, order: Order, reason: FailureReason, now: datetime)
 
 def _waiting(step: Step, waiting: Waiting, order: Order, now: datetime) -> Order:
     deadline = now + timedelta(seconds=waiting.deadline_s)
-    wait = order.saga.wait or Wait(waiting.reason, deadline)
+    # One deadline for the whole step, whatever it waits for in turn.
+    since = order.saga.wait
+    wait = Wait(waiting.reason, since.deadline if since is not None else deadline)
     late = wait.deadline <= now
     if late and order.saga.phase is SagaPhase.RUNNING:
         order = _noted(step, order, "refused", now)

@@ -32,6 +32,7 @@ from oms_core.errors import (
 from oms_core.ports.payments import (
     Cancel,
     Capabilities,
+    Capture,
     OperationResult,
     OperationStatus,
 )
@@ -235,7 +236,7 @@ def test_every_state_of_a_payment_leads_somewhere(state: PaymentState) -> None:
     }
     assert set(expected) == set(PaymentState)
     assert (order.failure.code if order.failure else None) == expected[state]
-    assert order.saga.phase.is_over
+    assert order.saga.phase.is_over or state is PaymentState.PARTIALLY_CAPTURED
 
 
 @pytest.mark.parametrize(
@@ -596,6 +597,34 @@ def test_a_payment_that_moves_between_look_up_and_void_is_looked_at_again() -> N
         *("authorize", "lookup", "cancel", "lookup", "refund")
     ]
     assert order.payment.refunded == Money(TOTAL + 1, "USD")
+
+
+def test_an_order_does_not_fail_while_the_rest_of_a_partly_captured_payment_is_held() -> None:
+    """I7: the port has no call that voids the rest, so a person does it at the provider."""
+    shop: Shop
+    ref = Shop().ref("sim_wrong_amount")
+
+    def somebody_captures(minor: int, *, final: bool) -> None:
+        capture = Capture(ref, Money(minor, "USD"), f"by-hand-{minor}", f"k{minor}", final=final)
+        shop.payments.capture(capture)
+
+    plan = FaultPlan({7: Fault.PAUSE_BEFORE}, meanwhile=lambda: somebody_captures(100, final=False))
+    shop = Shop(plan=plan)
+
+    order = shop.drive("sim_wrong_amount")
+    assert [call.method for call in plan.faults_met] == ["lookup"]
+    assert order.saga.attention is not None
+    assert order.saga.attention.code == "rest_still_held"
+    audit = shop.audit()
+    assert audit is not None
+    assert (audit.captured, audit.refunded) == (Money(100, "USD"), Money(100, "USD"))
+    somebody_captures(1, final=True)
+    shop.oms.retry_saga(shop.scope, order.id, reason="settled by hand", actor="pat")
+    shop.work_to_the_end()
+
+    assert shop.order().status is OrderStatus.FAILED
+    assert shop.order().payment.refunded == Money(101, "USD")
+    assert nothing_is_held(shop)
 
 
 def test_what_was_given_back_by_hand_already_is_not_given_back_again() -> None:

@@ -182,6 +182,20 @@ def test_a_wait_ends_at_its_first_deadline_and_the_order_is_refused() -> None:
     assert stage.journal() == [("one", "run", "refused", 4), ("one", "undo", "done", 1)]
 
 
+def test_a_wait_tells_what_is_waited_for_now_and_keeps_its_deadline() -> None:
+    """A customer who acts and an asynchronous provider share the time there is."""
+    bank = evolve(WAIT, reason="the bank", deadline_s=9_000.0)
+    stage = Stage(a_step("one", step := Script(WAIT, bank), Script(Done())))
+
+    stage.drive_for(1)
+    order = stage.drive()
+
+    assert order.saga.wait is not None
+    assert order.saga.wait.reason == "the bank"
+    assert stage.drive_for(9).failure == TOO_LATE
+    assert step.moments[-1] == 25
+
+
 def test_an_answer_at_the_last_moment_still_counts() -> None:
     stage = Stage(a_step("one", Script(WAIT, WAIT, WAIT, Done())))
 
