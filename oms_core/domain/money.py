@@ -83,6 +83,8 @@ class Money:
         return Money(-self.minor, self.currency)
 
     def __mul__(self, times: int) -> Money:
+        if type(times) is not int:
+            return NotImplemented
         return Money(self.minor * times, self.currency)
 
     def __lt__(self, other: Money) -> bool:

@@ -1,6 +1,7 @@
 from decimal import Decimal
 from fractions import Fraction
 from itertools import pairwise
+from typing import Any
 
 import pytest
 from hypothesis import assume, given
@@ -186,6 +187,13 @@ def test_two_currencies_are_never_mixed(one: Money, other: Money) -> None:
         with pytest.raises(ValueError, match=f"cannot mix {one.currency} and {other.currency}"):
             mix()
     assert one != other
+
+
+@pytest.mark.parametrize("times", [1.5, 2.0, Decimal(2), "2", True, None])
+def test_money_is_multiplied_by_whole_numbers_only(times: Any) -> None:
+    """Otherwise a float would slip into the minor units."""
+    with pytest.raises(TypeError):
+        Money(1_999, "USD") * times
 
 
 def test_nothing_in_two_currencies_is_not_the_same_nothing() -> None:
