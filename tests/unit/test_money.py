@@ -29,17 +29,15 @@ def test_an_amount_is_written_and_read_back_exactly(minor: int, currency: str) -
 
 
 @pytest.mark.parametrize("currency", CURRENCIES)
-@pytest.mark.parametrize("minor", [-MINOR_UNITS_MAX, -1, 0, 1, 9, 10, 12_345, MINOR_UNITS_MAX])
-def test_an_amount_of_every_currency_has_the_decimals_of_the_standard(
-    currency: str, minor: int
-) -> None:
+def test_an_amount_of_every_currency_has_the_decimals_of_the_standard(currency: str) -> None:
     decimals = MINOR_UNIT_EXPONENTS[currency]
 
-    amount = Money(minor, currency).amount
+    for minor in (-MINOR_UNITS_MAX, -1, 0, 1, 9, 10, 12_345, MINOR_UNITS_MAX):
+        amount = Money(minor, currency).amount
 
-    assert Fraction(minor, 10**decimals) == Fraction(amount)
-    assert decimals == len(amount.partition(".")[2])
-    assert Money(minor, currency) == Money.of(amount, currency)
+        assert Fraction(minor, 10**decimals) == Fraction(amount)
+        assert decimals == len(amount.partition(".")[2])
+        assert Money(minor, currency) == Money.of(amount, currency)
 
 
 @pytest.mark.parametrize(
