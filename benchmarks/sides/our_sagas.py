@@ -5,7 +5,7 @@ from __future__ import annotations
 import threading
 from pathlib import Path
 from tempfile import TemporaryDirectory
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Final
 
 from benchmarks.child import answer, arguments_of_child
 from benchmarks.order_body import an_order
@@ -17,6 +17,9 @@ from oms_core.application.request_reader import read
 
 if TYPE_CHECKING:
     from oms_core import Order, OrderManagement
+
+
+_END_MAX_S: Final = 60.0
 
 
 class Clients:
@@ -33,8 +36,8 @@ class Clients:
         """Place the order *number*; returns when it is confirmed."""
         request = read(PlaceOrder, an_order(f"{number:012}"))
         ended = self._ended[request.idempotency_key] = threading.Event()
-        self._oms.place_order(SCOPE, request)
-        ended.wait()
+        assert not self._oms.place_order(SCOPE, request).replayed
+        assert ended.wait(_END_MAX_S), "every order must come to its end"
         assert self._confirmed.pop(request.idempotency_key), "every order must be confirmed"
 
     def _hear(self, order: Order) -> None:
