@@ -75,11 +75,8 @@ def replaced(document: Any, path: tuple[str | int, ...], value: Any) -> Any:
     if not path:
         return value
     step, rest = path[0], path[1:]
-    if isinstance(document, list):
-        copy: Any = list(document)
-    else:
-        copy = dict(document)
-    copy[step] = replaced(document[step], rest, value)
+    copy: Any = list(document) if isinstance(document, list) else dict(document)
+    copy[step] = replaced(copy[step], rest, value)
     return copy
 
 

@@ -53,7 +53,8 @@ def done(text: str = "done") -> Done:
 
 
 def a_step(name: str, run: Script, undo: Script | None = None, **more: Any) -> Step:
-    return Step(name, run=run, undo=undo, **({"exhausted": GAVE_UP} | more))
+    fields: dict[str, Any] = {"exhausted": GAVE_UP, **more}
+    return Step(name, run=run, undo=undo, **fields)
 
 
 # -- running: how a step can end -----------------------------------------------------------------
