@@ -64,10 +64,15 @@ BAD = {
 }
 
 
-@pytest.mark.parametrize("command", ["serve", "worker"])
-@pytest.mark.parametrize(("uri", "said"), BAD.items(), ids=BAD.values())
+@pytest.mark.parametrize(
+    ("command", "uri", "said"),
+    [
+        *(("serve", uri, said) for uri, said in BAD.items()),
+        *(("worker", uri, said) for uri, said in list(BAD.items())[:1]),
+    ],
+)
 def test_a_store_that_cannot_be_used_is_one_sentence_and_exit_code_2(
-    tmp_path: Path, settings: dict[str, str], uri: str, said: str, command: str
+    tmp_path: Path, settings: dict[str, str], command: str, uri: str, said: str
 ) -> None:
     with started(tmp_path, command, **settings | {"MONGODB_OF_THE_TEST": uri}) as process:
         end = ended(process)

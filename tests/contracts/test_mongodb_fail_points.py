@@ -23,7 +23,6 @@ KINDS = ["insert", "find", "update", "aggregate", "commitTransaction"]
 
 FAULTS: dict[str, dict[str, Any]] = {
     "not primary": {"errorCode": 10107, "errorLabels": ["RetryableWriteError"]},
-    "stepped down": {"errorCode": 189, "errorLabels": ["RetryableWriteError"]},
     "shutting down": {"errorCode": 91, "errorLabels": ["RetryableWriteError"]},
     "without a label": {"errorCode": 11602},
     "applied, then no majority in time": {
