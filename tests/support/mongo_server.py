@@ -34,6 +34,9 @@ MISSING: Final = (
     f"the PATH, or set {OWN_SERVER} to the URI of a replica set of your own."
 )
 
+_GUARDED: Final = 'data=$1; shift; "$@" </dev/null & read -r _; kill -9 $!; wait $!; rm -rf "$data"'
+"""Ends the server when our end of the pipe is closed: also if the tests are killed."""
+
 _NUMBERS = count(1)
 _STARTS_WITHIN_S = 60.0
 
@@ -114,7 +117,7 @@ def _started() -> str:
     port = free_port()
     server = start(binary, folder, port, replica_set="rs0")
     atexit.register(_stop, server, folder)
-    initiate(server, folder, port)
+    initiate(folder, port)
     return f"mongodb://127.0.0.1:{port}/?replicaSet=rs0"
 
 
@@ -127,7 +130,10 @@ def memory() -> Path | None:
 def start(
     binary: Path, folder: Path, port: int, *, replica_set: str | None
 ) -> subprocess.Popen[bytes]:
-    """Start a server on this machine's loopback, with its data and its log in *folder*."""
+    """Start a server on this machine's loopback, with its data and its log in *folder*.
+
+    ``stop`` ends it, and so does the end of this process, however it comes.
+    """
     (folder / "data").mkdir()
     arguments: list[str | Path] = [
         binary,
@@ -142,8 +148,8 @@ def start(
     ]
     with (folder / "log").open("wb") as log:
         return subprocess.Popen(
-            arguments,
-            stdin=subprocess.DEVNULL,
+            ["/bin/sh", "-c", _GUARDED, "guard", folder / "data", *arguments],
+            stdin=subprocess.PIPE,
             stdout=log,
             stderr=subprocess.STDOUT,
             # Ctrl-C is for the tests; they stop the server themselves.
@@ -151,7 +157,7 @@ def start(
         )
 
 
-def initiate(server: subprocess.Popen[bytes], folder: Path, port: int) -> None:
+def initiate(folder: Path, port: int) -> None:
     """Make a replica set of one member, and wait until it takes writes."""
     with direct(port) as admin:
         member = {"_id": 0, "host": f"127.0.0.1:{port}"}
@@ -166,7 +172,6 @@ def initiate(server: subprocess.Popen[bytes], folder: Path, port: int) -> None:
                 if admin.admin.command("hello")["isWritablePrimary"]:
                     return
             log = (folder / "log").read_text(errors="replace")[-2_000:]
-            assert server.poll() is None, f"mongod ended by itself: {log}"
             assert time.monotonic() < deadline, f"mongod did not become writable: {log}"
             time.sleep(0.02)
 
@@ -190,7 +195,13 @@ def free_port() -> int:
         return int(probe.getsockname()[1])
 
 
+def stop(server: subprocess.Popen[bytes]) -> None:
+    """End a server that ``start`` started."""
+    assert server.stdin is not None
+    server.stdin.close()
+    server.wait(30)
+
+
 def _stop(server: subprocess.Popen[bytes], folder: Path) -> None:
-    server.kill()
-    server.wait(10)
+    stop(server)
     shutil.rmtree(folder, ignore_errors=True)

@@ -184,8 +184,7 @@ def standalone() -> Iterator[str]:
         try:
             yield f"mongodb://127.0.0.1:{port}/"
         finally:
-            server.kill()
-            server.wait(10)
+            mongo_server.stop(server)
 
 
 def test_a_standalone_server_is_refused_with_what_to_do(standalone: str) -> None:
