@@ -287,6 +287,19 @@ def test_a_payment_of_another_order_is_refused_and_left_alone() -> None:
     assert shop.level().reserved == 2
 
 
+@pytest.mark.parametrize("state", [PaymentState.AUTHORIZED, PaymentState.CAPTURED])
+def test_what_is_held_or_taken_for_another_order_is_never_given_back(state: PaymentState) -> None:
+    captured = TOTAL if state is PaymentState.CAPTURED else 0
+    theirs = a_snapshot(state, authorized=TOTAL, captured=captured, order_id=uuid4())
+    payments = ScriptedPayments(authorize=[theirs], lookup=[theirs])
+
+    order = a_shop(payments).drive()
+
+    assert order.failure is not None
+    assert order.failure.code == "payment_reference_in_use"
+    assert payments.asked("cancel") == payments.asked("refund") == []
+
+
 def test_what_the_provider_says_after_a_move_in_between_decides() -> None:
     """It was, say, cancelled between the provider's own look-up and its action."""
     payments = ScriptedPayments(authorize=[InvalidState("unexpected_state")], lookup=[CANCELLED])
