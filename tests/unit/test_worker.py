@@ -1,5 +1,6 @@
 """Worker threads: real ones, with bounded waits."""
 
+import sys
 import threading
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
@@ -108,6 +109,16 @@ def no_thread_is_left() -> Iterator[None]:
     eventually(lambda: not {t for t in threading.enumerate() if t.name.startswith("oms-")} - before)
 
 
+@contextmanager
+def threads_that_change_at_every_chance() -> Iterator[None]:
+    before = sys.getswitchinterval()
+    sys.setswitchinterval(1e-6)
+    try:
+        yield
+    finally:
+        sys.setswitchinterval(before)
+
+
 def test_orders_accepted_here_are_driven_at_once_and_not_by_a_poll() -> None:
     system = a_system(poll_s=3_600.0)
 
@@ -204,23 +215,21 @@ def test_stopping_in_vain_says_so_and_loses_nothing() -> None:
 
 def test_an_order_offered_to_a_worker_that_stops_is_never_left_in_its_queue() -> None:
     """Whoever stops must not wait for a lease to run out."""
-    for _ in range(20):
+    for _ in range(30):
         system = a_system(threads=1)
         system.start()
-        numbers = list(range(12))
-        stopper = threading.Thread(target=system.stop)
 
-        def place_one(number: int, system: OrderManagement = system) -> Order:
-            return place(system, number)
+        def place_or_stop(number: int, system: OrderManagement = system) -> object:
+            return place(system, number) if number else system.stop(PATIENCE_S)
 
-        stopper.start()
-        orders = at_once(place_one, numbers)
-        stopper.join(PATIENCE_S)
+        with threads_that_change_at_every_chance():
+            at_once(place_or_stop, range(12))
 
         due = system.storage.claim_due(
             "another", limit=99, lease_s=1.0, definitions=["place_order/1"]
         )
-        ended = {o.id for o in orders if system.get_order(SCOPE, o.id).saga.phase.is_over}
+        orders = system.list_orders(SCOPE).orders
+        ended = {order.id for order in orders if order.saga.phase.is_over}
         assert {claim.order.id for claim in due} | ended == {order.id for order in orders}
 
 
@@ -373,6 +382,25 @@ def test_orders_that_wait_too_long_for_their_turn_are_not_taken_for_poison() -> 
 
     assert {order.status for order in ends} == {OrderStatus.CONFIRMED}
     assert all(order.saga.attention is None for order in ends)
+
+
+def test_an_order_whose_turn_comes_too_late_is_left_to_whoever_has_it_now() -> None:
+    gate = Gate()
+    system = a_system(payments=gate, threads=1, queue_max=2, lease_s=0.05)
+    system.start()
+    place(system, 1, "slow_card")
+    assert gate.arrived.acquire(timeout=PATIENCE_S)
+    place(system, 2)
+    threading.Event().wait(0.1)
+    taken_over = system.storage.claim_due(
+        "another", limit=9, lease_s=PATIENCE_S, definitions=["place_order/1"]
+    )
+    gate.opened.set()
+    system.stop(PATIENCE_S)
+
+    assert len(taken_over) == 2
+    (level,) = system.stock_levels(SCOPE).levels
+    assert level.reserved == 1, "stock was asked for an order that somebody else works on"
 
 
 def test_waiting_for_an_order_ends_when_it_settles_or_when_time_is_up() -> None:
