@@ -633,3 +633,20 @@ def test_damage_met_while_running_asks_for_a_person(tmp_path: Path) -> None:
 
         with pytest.raises(StoreUnusable, match="is damaged; restore it from a backup"):
             words_in(database)
+
+
+def test_a_write_that_need_not_be_undone_harms_no_neighbour_when_it_fails(
+    database: SqliteDatabase, threads: ThreadPoolExecutor
+) -> None:
+    """Without a savepoint of its own: SQLite undoes its one statement itself."""
+
+    def collide(connection: sqlite3.Connection) -> None:
+        connection.execute("INSERT INTO letters (id, word) VALUES (1, 'taken'), (1, 'taken')")
+
+    before = threads.submit(database.write, keep("before"))
+    failing = threads.submit(database.write, collide, undoable=False)
+    after = threads.submit(database.write, keep("after"), undoable=False)
+
+    assert isinstance(failing.exception(timeout=30), sqlite3.IntegrityError)
+    assert {before.result(timeout=30), after.result(timeout=30)} == {"before", "after"}
+    assert sorted(words_in(database)) == ["after", "before"]

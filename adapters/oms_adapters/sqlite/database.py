@@ -104,13 +104,15 @@ class SqliteDatabase:
         except sqlite3.Error as error:
             raise self._translated(error) from error
 
-    def write(self, run: Callable[[sqlite3.Connection], T]) -> T:
+    def write(self, run: Callable[[sqlite3.Connection], T], *, undoable: bool = True) -> T:
         """Run *run* in a transaction; return its result once that is durable.
 
         Concurrent writes share a transaction and its flush (see ``GroupCommit``). So *run*
         may be run by another thread, after other operations whose writes it sees: it works
         with the connection alone, neither begins nor ends a transaction, and calls nothing
         that waits. An exception from *run* undoes what *run* wrote, and is raised here.
+        With ``undoable=False``, which is quicker, it does not: such a *run* changes nothing but
+        with its last statement.
 
         Raises:
             StoreUnavailable: the disk is full or the file locked or read-only. Nothing was
@@ -118,7 +120,7 @@ class SqliteDatabase:
             StoreUnusable: the file is damaged.
         """
         self._require_own_process()
-        return self._writer.submit(run)
+        return self._writer.submit(run, undoable=undoable)
 
     @property
     def writes_waiting(self) -> int:

@@ -31,10 +31,11 @@ _RETRY_S: Final = 0.0005
 class Operation(Generic[T]):
     """One caller's write, on its way through a batch."""
 
-    __slots__ = ("committed", "error", "result", "run", "trouble", "wakeup")
+    __slots__ = ("committed", "error", "result", "run", "trouble", "undoable", "wakeup")
 
-    def __init__(self, run: Callable[[sqlite3.Connection], T]) -> None:
+    def __init__(self, run: Callable[[sqlite3.Connection], T], *, undoable: bool = True) -> None:
         self.run = run
+        self.undoable = undoable
         self.result: T | None = None
         self.error: Exception | None = None
         """Its own failure; its neighbours know nothing of it."""
@@ -101,11 +102,15 @@ class GroupCommit:
         self._batch: list[Operation[object]] = []
         self._connection: sqlite3.Connection | None = opened
 
-    def submit(self, run: Callable[[sqlite3.Connection], T]) -> T:
-        """Run *run* in the next transaction; return after the commit that contains it."""
+    def submit(self, run: Callable[[sqlite3.Connection], T], *, undoable: bool = True) -> T:
+        """Run *run* in the next transaction; return after the commit that contains it.
+
+        *undoable*: a failure undoes what *run* has changed. Without it, *run* changes nothing
+        but with its last statement, which SQLite itself does whole or not at all.
+        """
         if self._leader_thread == threading.get_ident():
             raise RuntimeError("A write inside a write would wait for itself; use one write.")
-        operation = Operation(run)
+        operation = Operation(run, undoable=undoable)
         self._pass_through(cast("Operation[object]", operation), closing=False)
         return operation.outcome()
 
@@ -219,7 +224,9 @@ class GroupCommit:
 
     def _run_one(self, connection: sqlite3.Connection, operation: Operation[object]) -> None:
         """Run one operation so that its failure undoes its own changes and no others."""
-        connection.execute("SAVEPOINT operation")
+        # Every statement costs a turn of the interpreter's lock, so none is made in vain.
+        if operation.undoable:
+            connection.execute("SAVEPOINT operation")
         try:
             operation.result = operation.run(connection)
             if not connection.in_transaction:
@@ -231,8 +238,10 @@ class GroupCommit:
                 operation.trouble = self._translated(error)
                 raise
             operation.error = self._translated(error)
-            connection.execute("ROLLBACK TO operation")
-        connection.execute("RELEASE operation")
+            if operation.undoable:
+                connection.execute("ROLLBACK TO operation")
+        if operation.undoable:
+            connection.execute("RELEASE operation")
 
     def _fail_batch(self, error: BaseException) -> None:
         if not self._batch and isinstance(error, Exception):

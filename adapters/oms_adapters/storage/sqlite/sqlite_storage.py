@@ -79,7 +79,7 @@ class SqliteStorage:
                 raise PaymentReferenceInUse
             return str(there[0])
 
-        answer = self._database.write(run)
+        answer = self._database.write(run, undoable=False)
         if isinstance(answer, str):
             return AlreadyThere(from_text(order.id.bytes, answer))
         if holder is None:
@@ -97,7 +97,9 @@ class SqliteStorage:
         """Replace the order without a lease; see ``OrderStorage.save``."""
         saved = evolve(order, version=order.version + 1)
         replacement = Replacement(order, to_text(saved), None)
-        self._database.write(lambda connection: replacement.run(connection, self._clock, {}))
+        self._database.write(
+            lambda connection: replacement.run(connection, self._clock, {}), undoable=False
+        )
         return saved
 
     def checkpoint(self, order: Order, lease: Lease, *, extend_s: float | None) -> Claim:
@@ -115,7 +117,7 @@ class SqliteStorage:
             replacement.run(connection, self._clock, extended)
             return until
 
-        until = self._database.write(run)
+        until = self._database.write(run, undoable=False)
         return Claim(saved, evolve(lease, expires_at=until))
 
     # -- listing ---------------------------------------------------------------------------
@@ -170,7 +172,7 @@ class SqliteStorage:
             claim_due = statements.claim_due(len(known))
             return until, connection.execute(claim_due, parameters).fetchall()
 
-        until, rows = self._database.write(run)
+        until, rows = self._database.write(run, undoable=False)
         rows.sort(key=lambda row: row[:2])
         return [
             Claim(order, Lease(order.scope, order.id, holder, token, until), deliveries)
@@ -201,7 +203,8 @@ class SqliteStorage:
         """Give a claim back untouched; see ``OrderStorage.release``."""
         parameters = (*key_of(lease.scope, lease.order_id), lease.holder, lease.token)
         self._database.write(
-            lambda connection: connection.execute(statements.RELEASE, parameters).rowcount
+            lambda connection: connection.execute(statements.RELEASE, parameters).rowcount,
+            undoable=False,
         )
 
     def earliest_due(self) -> datetime | None:
