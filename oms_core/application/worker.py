@@ -40,6 +40,8 @@ class WorkerSettings:
     """Orders in hand at the most, those being driven included; others are left to whoever is
     free. With twice as many as threads, each gets its turn long before its lease runs out.
     """
+    room_wait_s: float = 1.0
+    """How long an order that is brought to a worker with so many in hand waits to be accepted."""
 
 
 @frozen
@@ -79,6 +81,7 @@ class Worker:
         )
         self._queue: queue.SimpleQueue[_Turn | None] = queue.SimpleQueue()
         self._lock = threading.Lock()
+        self._room = threading.Condition(self._lock)
         self._in_hand = 0
         self._threads: list[threading.Thread] = []
         self._stopping = threading.Event()
@@ -96,10 +99,20 @@ class Worker:
             self._relayer = threading.Thread(target=self._publish, name="oms-relay", daemon=True)
             self._relayer.start()
 
-    @property
-    def has_room(self) -> bool:
-        """Whether an order accepted now should be claimed for this worker from the start."""
-        return self._in_hand < self._settings.queue_max and not self._stopping.is_set()
+    def wait_for_room(self) -> bool:
+        """Tell whether an order accepted now should be claimed for this worker from the start.
+
+        While the worker has all it can hold, whoever brings more waits, but never for long:
+        else orders would be accepted faster than they are finished, and those accepted first
+        would wait the longest.
+        """
+        with self._lock:
+            if self._in_hand >= self._settings.queue_max:
+                self._room.wait_for(self._need_not_wait, self._settings.room_wait_s)
+            return self._in_hand < self._settings.queue_max and not self._stopping.is_set()
+
+    def _need_not_wait(self) -> bool:
+        return self._in_hand < self._settings.queue_max or self._stopping.is_set()
 
     def offer(self, claim: Claim) -> None:
         """Drive *claim* soon; when the worker is stopping it is given back at once."""
@@ -126,6 +139,7 @@ class Worker:
         """
         with self._lock:
             self._stopping.set()
+            self._room.notify_all()
             threads = list(self._threads)
         self._look.set()
         while True:
@@ -176,6 +190,7 @@ class Worker:
             finally:
                 with self._lock:
                     self._in_hand -= 1
+                    self._room.notify()
 
     def _give_back(self, claim: Claim) -> None:
         try:

@@ -59,6 +59,7 @@ def a_system(
     poll_s: float = 0.05,
     queue_max: int = 8,
     lease_s: float = 30.0,
+    room_wait_s: float = 0.05,
 ) -> OrderManagement:
     system = OrderManagement(
         storage=storage or MemoryStorage(),
@@ -67,7 +68,7 @@ def a_system(
         publisher=publisher,
         settings=Settings(
             runner=RunnerSettings(lease_s=lease_s),
-            worker=WorkerSettings(threads=threads, poll_s=poll_s, queue_max=queue_max),
+            worker=WorkerSettings(threads, poll_s, queue_max, room_wait_s),
         ),
     )
     delivery = AdjustStock(sku=ARMCHAIR, quantity_delta=1_000, reason="delivery")
@@ -402,6 +403,40 @@ def test_an_order_whose_turn_comes_too_late_is_left_to_whoever_has_it_now() -> N
     assert len(taken_over) == 2
     (level,) = system.stock_levels(SCOPE).levels
     assert level.reserved == 2, "stock was asked for an order that somebody else works on"
+
+
+def test_whoever_brings_more_than_a_worker_can_hold_waits_until_it_has_room() -> None:
+    """Accepted faster than finished, the first orders would wait the longest."""
+    gate = Gate()
+    system = a_system(payments=gate, threads=1, queue_max=1, room_wait_s=PATIENCE_S)
+    with system.running():
+        place(system, 1, "slow_card")
+        assert gate.arrived.acquire(timeout=PATIENCE_S)
+        second: list[Order] = []
+        client = threading.Thread(target=lambda: second.append(place(system, 2)))
+
+        client.start()
+        client.join(0.2)
+        waited = not second
+        gate.opened.set()
+        client.join(PATIENCE_S)
+
+        assert waited
+        assert settled(system, second[0]).status is OrderStatus.CONFIRMED
+
+
+def test_nobody_waits_for_room_for_ever() -> None:
+    gate = Gate()
+    system = a_system(payments=gate, threads=1, queue_max=1, room_wait_s=0.01)
+    with system.running():
+        place(system, 1, "slow_card")
+        assert gate.arrived.acquire(timeout=PATIENCE_S)
+
+        second = place(system, 2)
+
+        assert second.status is OrderStatus.PENDING_PAYMENT
+        gate.opened.set()
+        assert settled(system, second).status is OrderStatus.CONFIRMED
 
 
 def test_waiting_for_an_order_ends_when_it_settles_or_when_time_is_up() -> None:
