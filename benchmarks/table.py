@@ -40,7 +40,7 @@ ROWS: Final = (
     Row("group-commit", "P5", "durable inserts with and without group commit", "a minute"),
     Row("fsync", "P6", "flushes of the disk per completed order; needs strace", "2 minutes"),
     Row("sagas", "P7", "completed sagas beside DBOS Transact; needs dbos", "6 minutes"),
-    Row("listing", "P9", "pages of a million orders beside pages of ten thousand", "3 minutes"),
+    Row("listing", "P9", "pages of a million orders beside ten thousand; needs 5 GB", "2 minutes"),
     Row("validation", "P10", "bytes to a validated order beside cattrs", "10 seconds"),
     Row("memory", "P11", "memory of the server, idle and after 100 000 orders", "10 minutes"),
     Row("imports", "P12", "import of the core beside attrs and cattrs", "20 seconds"),

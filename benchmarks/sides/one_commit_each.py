@@ -28,10 +28,10 @@ class OneCommitEach(SqliteDatabase):
         (mode,) = self._own.execute("PRAGMA journal_mode").fetchone()
         assert mode == "wal"
 
-    def write(self, run: Callable[[sqlite3.Connection], T]) -> T:
-        """Run *run* in a transaction of its own."""
+    def write(self, run: Callable[[sqlite3.Connection], T], *, undoable: bool = True) -> T:
+        """Run *run* in a transaction of its own; nothing of it may fail."""
         if self._own is None:
-            return super().write(run)
+            return super().write(run, undoable=undoable)
         with self._turn:
             self._own.execute("BEGIN IMMEDIATE")
             result = run(self._own)
