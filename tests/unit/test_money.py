@@ -191,7 +191,7 @@ def test_two_currencies_are_never_mixed(one: Money, other: Money) -> None:
 def test_money_is_multiplied_by_whole_numbers_only(times: Any) -> None:
     """Otherwise a float would slip into the minor units."""
     with pytest.raises(TypeError):
-        Money(1_999, "USD") * times
+        _ = Money(1_999, "USD") * times
 
 
 def test_nothing_in_two_currencies_is_not_the_same_nothing() -> None:
