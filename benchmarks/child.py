@@ -20,14 +20,19 @@ def in_child(module: str, arguments: Mapping[str, Any], *, under: Sequence[str] 
     Raises:
         subprocess.CalledProcessError: it failed; what it said is on standard error.
     """
-    command = [*under, sys.executable, "-m", module, json.dumps(arguments)]
-    ended = subprocess.run(command, cwd=ROOT, stdout=subprocess.PIPE, check=True)
+    ended = subprocess.run(
+        [*under, sys.executable, "-m", module],
+        cwd=ROOT,
+        input=json.dumps(arguments).encode(),
+        stdout=subprocess.PIPE,
+        check=True,
+    )
     return json.loads(ended.stdout)
 
 
 def arguments_of_child() -> dict[str, Any]:
     """Return, in the child, what it was started with."""
-    arguments: dict[str, Any] = json.loads(sys.argv[1])
+    arguments: dict[str, Any] = json.load(sys.stdin)
     return arguments
 
 

@@ -66,9 +66,18 @@ def send_orders(
         "warm_up_s": min(WARM_UP_S, seconds) if warm_up_s is None else warm_up_s,
         "orders": orders,
     }
-    command = [sys.executable, "-m", "benchmarks.sides.clients", json.dumps(arguments)]
-    with subprocess.Popen(command, cwd=ROOT, stdout=subprocess.PIPE, text=True) as process:
+    with subprocess.Popen(
+        [sys.executable, "-m", "benchmarks.sides.clients"],
+        cwd=ROOT,
+        stdin=subprocess.PIPE,
+        stdout=subprocess.PIPE,
+        text=True,
+    ) as process:
+        assert process.stdin is not None
         assert process.stdout is not None
+        # Not on the command line, which everybody on the machine can read: there is a token in it.
+        process.stdin.write(json.dumps(arguments))
+        process.stdin.close()
         line = process.stdout.readline()
         at_end()
         process.wait()

@@ -111,8 +111,7 @@ def bare_server() -> Iterator[Server]:
     """Run the bare server."""
     with TemporaryDirectory() as name:
         folder, port = Path(name), _free_port()
-        arguments = json.dumps({"port": port})
-        command = [sys.executable, "-m", "benchmarks.sides.bare_server", arguments]
+        command = [sys.executable, "-m", "benchmarks.sides.bare_server", str(port)]
         with _listening(command, port, ROOT, folder, dict(os.environ)) as pid:
             yield Server(pid, port, {}, folder)
 

@@ -6,12 +6,12 @@ No authentication, no validation, no store: what is left is the price of HTTP in
 from __future__ import annotations
 
 import json
+import sys
 from typing import Final
 
 import falcon
 import waitress
 
-from benchmarks.child import arguments_of_child
 from benchmarks.order_body import ORDERS
 
 THREADS: Final = 4
@@ -36,10 +36,10 @@ class Orders:
 
 
 def main() -> None:
-    """Serve until the process is ended."""
+    """Serve on the port that is asked for, until the process is ended."""
     app: falcon.App[falcon.Request, falcon.Response] = falcon.App()
     app.add_route(ORDERS, Orders())
-    waitress.serve(app, host="127.0.0.1", port=arguments_of_child()["port"], threads=THREADS)
+    waitress.serve(app, host="127.0.0.1", port=int(sys.argv[1]), threads=THREADS)
 
 
 if __name__ == "__main__":
