@@ -24,7 +24,7 @@ def open_store(file: Path) -> OrderManagement:
         storage=StorageSection("sqlite", file),
         payments={PROVIDER: PaymentAccount("simulated")},
     )
-    return bootstrap.open_system(config).oms
+    return bootstrap.open_system(config)
 
 
 def receive_stock(oms: OrderManagement) -> None:

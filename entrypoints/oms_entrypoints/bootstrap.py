@@ -29,7 +29,6 @@ if TYPE_CHECKING:
 
     from oms_adapters.auth.jwt import ClaimNames, KeySource
     from oms_adapters.payments.simulated import Ledger
-    from oms_adapters.publisher.memory import MemoryPublisher
     from oms_adapters.sqlite import SqliteDatabase
     from oms_core.ports.authentication import Authenticator, Principal
     from oms_core.ports.inventory import Inventory
@@ -57,39 +56,27 @@ class Store:
         self.storage.close()
 
 
-@frozen
-class System:
-    """The order management system, ready to be used, and who hears its events."""
+def open_system(config: Config) -> OrderManagement:
+    """Open the store and put the order management together; close it at the end.
 
-    oms: OrderManagement
-    publisher: MemoryPublisher
-
-
-def open_system(config: Config) -> System:
-    """Open the store and put the order management together; close ``oms`` at the end.
-
-    Nothing runs yet: ``oms.start()`` starts the workers.
+    Nothing runs yet: ``start()`` starts the workers. There is no publisher, since nobody in
+    such a process subscribes: events that left for nobody would be lost to whoever comes later.
 
     Raises:
         StoreUnusable: the database file cannot be opened or is not ours.
         ConfigurationError: a payment adapter does not accept its options.
     """
-    from oms_adapters.publisher.memory import MemoryPublisher
-
     store = open_store(config)
     try:
-        publisher = MemoryPublisher()
-        oms = OrderManagement(
+        return OrderManagement(
             storage=store.storage,
             inventory=store.inventory,
             payments=_payments(config, store),
-            publisher=publisher,
             settings=_settings(config),
         )
     except BaseException:
         store.close()
         raise
-    return System(oms, publisher)
 
 
 def open_store(config: Config) -> Store:

@@ -34,7 +34,7 @@ def run_server(config: Config, *, drive: bool, on_listening: Callable[[str], Non
         ConfigurationError: the port is in use, a key is malformed, or an adapter does not
             accept its options.
     """
-    with StopSignals() as signals, open_system(config).oms as oms:
+    with StopSignals() as signals, open_system(config) as oms:
         server = serve(application(config, oms), http_settings(config))
         try:
             if drive:

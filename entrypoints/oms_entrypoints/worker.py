@@ -26,7 +26,7 @@ def run_worker(config: Config) -> None:
         StoreUnusable: the store cannot be opened.
         ConfigurationError: a payment adapter does not accept its options.
     """
-    with StopSignals() as signals, open_system(config).oms as oms:
+    with StopSignals() as signals, open_system(config) as oms:
         oms.start()
         _log.info("worker started", store=config.storage.shown, threads=config.worker.threads)
         signals.wait()

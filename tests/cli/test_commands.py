@@ -162,7 +162,7 @@ def a_damaged_file(path: Path) -> None:
 
 
 def a_newer_file(path: Path) -> None:
-    with bootstrap.open_system(load_config()).oms:
+    with bootstrap.open_system(load_config()):
         pass
     with sqlite3.connect(path) as connection:
         connection.execute("PRAGMA user_version = 1000000")

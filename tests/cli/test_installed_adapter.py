@@ -58,7 +58,7 @@ def test_it_is_made_with_its_own_options_for_each_tenant(folder: Path) -> None:
         ACME_SECRET="hunter2",
     )
 
-    with bootstrap.open_system(config).oms as oms:
+    with bootstrap.open_system(config) as oms:
         own = oms.payments.find(UUID(TENANT), "card")
         common = oms.payments.find(UUID(ORG), "card")
 

@@ -28,11 +28,11 @@ def settings() -> Iterator[dict[str, str]]:
 
 def test_an_order_is_confirmed_and_another_process_sees_it(settings: dict[str, str]) -> None:
     config = load_config(environment=settings)
-    with open_system(config).oms as oms:
+    with open_system(config) as oms:
         order_id = place(oms, "first").id
         oms.run_until_idle()
 
-    with open_system(config).oms as oms:
+    with open_system(config) as oms:
         assert oms.get_order(SCOPE, order_id).status is OrderStatus.CONFIRMED
 
 
@@ -44,7 +44,7 @@ def test_a_server_and_a_worker_run_on_one_store(tmp_path: Path, settings: dict[s
         started(tmp_path, "worker", **settings) as worker,
     ):
         wait_until_ready(server, port)
-        with open_system(load_config(environment=settings)).oms as oms:
+        with open_system(load_config(environment=settings)) as oms:
             order_id = place(oms, "first").id
             settled = oms.wait_for(SCOPE, order_id, timeout_s=30)
         ends = []

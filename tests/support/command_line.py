@@ -52,7 +52,7 @@ RunCommand = Callable[..., Ended]
 def store(folder: Path) -> Iterator[OrderManagement]:
     """Open the store of a folder without any configuration, as an operator's command does."""
     environment = {"OMS__STORAGE__PATH": str(folder / "oms.db")}
-    with open_system(load_config(environment=environment)).oms as oms:
+    with open_system(load_config(environment=environment)) as oms:
         yield oms
 
 

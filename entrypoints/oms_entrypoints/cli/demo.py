@@ -71,7 +71,7 @@ def _serving(folder: Path, port: int) -> Iterator[tuple[Config, ApiClient]]:
     )
     configure_logs(config.log.level, "text")
     signal.signal(signal.SIGTERM, _interrupt)
-    with bootstrap.open_system(config).oms as oms:
+    with bootstrap.open_system(config) as oms:
         server = serve(application(config, oms), http_settings(config))
         try:
             oms.start()

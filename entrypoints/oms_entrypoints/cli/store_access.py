@@ -50,7 +50,7 @@ def opened(config: Config, *, make: bool = False) -> Iterator[OrderManagement]:
     from oms_entrypoints.bootstrap import open_system
 
     require_shared_store(config, make=make)
-    with open_system(config).oms as oms:
+    with open_system(config) as oms:
         yield oms
 
 
