@@ -4,12 +4,14 @@ from __future__ import annotations
 
 import queue
 import signal
+from contextlib import suppress
 from typing import TYPE_CHECKING, Final
 
 if TYPE_CHECKING:
     from types import FrameType, TracebackType
     from typing import Any, Self
 
+_SLEEP_S: Final = 0.2
 ASKING: Final = (signal.SIGTERM, signal.SIGINT)
 
 
@@ -44,7 +46,11 @@ class StopSignals:
 
     def wait(self) -> None:
         """Sleep until the process was asked to stop."""
-        self._asked.get()
+        # In short sleeps: a signal that comes just before a thread falls asleep does not wake
+        # it, and its handler runs only once something does.
+        while not self._was_asked:
+            with suppress(queue.Empty):
+                self._asked.get(timeout=_SLEEP_S)
 
     def _ask(self, number: int, _frame: FrameType | None) -> None:
         self._was_asked = True
