@@ -26,8 +26,11 @@ class Capabilities:
     """Capture, cancel and refund answer PENDING first."""
     partial_capture: bool = True
     can_reauthorize: bool = False
+    """A hold that is about to lapse can be made anew."""
     key_ttl_s: float = 86_400.0
-    """How long the provider remembers an idempotency key, in seconds."""
+    """How long the provider remembers the key of an authorize, in seconds."""
+    modification_key_ttl_s: float = 86_400.0
+    """How long it remembers the key of a capture, cancel, refund or reauthorize, in seconds."""
 
 
 @frozen
@@ -57,6 +60,17 @@ class Capture:
     operation_id: str
     key: str
     final: bool = True
+
+
+@frozen
+class Reauthorize:
+    """Hold *amount* anew for *order_id*, because the present hold is about to lapse."""
+
+    ref: PaymentRef
+    amount: Money
+    order_id: UUID
+    operation_id: str
+    key: str
 
 
 @frozen
@@ -173,6 +187,15 @@ class PaymentProvider(Protocol):
         """
         ...
 
+    def reauthorize(self, command: Reauthorize) -> PaymentSnapshot:
+        """Hold the same money for longer; the snapshot tells the new ``expires_at``.
+
+        Raises:
+            InvalidState: nothing is held that could be held anew, or it is too early; or the
+                provider cannot do it at all (``capabilities.can_reauthorize``).
+        """
+        ...
+
     def cancel(self, command: Cancel) -> OperationResult:
         """Void the hold, or forbid it for ever if there is none yet. Void already is DONE.
 
@@ -196,10 +219,27 @@ class PaymentProvider(Protocol):
         """
         ...
 
-    def parse_webhook(self, headers: Mapping[str, str], body: bytes) -> Sequence[ProviderEvent]:
-        """Verify a notification on its raw bytes and return its items.
+    def parse_webhook(
+        self, tenant_id: UUID, headers: Mapping[str, str], body: bytes
+    ) -> Sequence[ProviderEvent]:
+        """Verify a notification sent to *tenant_id* on its raw bytes and return its items.
+
+        What is authentic but tells nothing of a payment gives no item.
 
         Raises:
-            WebhookRejected: forged, replayed, stale or malformed; store nothing.
+            WebhookRejected: forged, replayed, stale, malformed or another tenant's; store
+                nothing.
+            RetryableNotExecuted: whether it is authentic cannot be told now.
+        """
+        ...
+
+    def probe(self) -> None:
+        """Ask a question that is harmless and needs good credentials.
+
+        For a person who wants to know whether the configuration works.
+
+        Raises:
+            CredentialsRejected: the provider does not accept them.
+            PaymentTrouble: the provider cannot be asked, for another reason.
         """
         ...

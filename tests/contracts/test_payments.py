@@ -7,7 +7,6 @@ import tempfile
 from contextlib import ExitStack, suppress
 from itertools import count
 from pathlib import Path
-from uuid import uuid4
 
 from oms_adapters.payments.simulated import (
     Fault,
@@ -29,6 +28,7 @@ from oms_core.ports.payments import Capabilities, PaymentRef
 from oms_core.testing import SimulatedClock
 from oms_core.testing.payment_contract import PaymentContract, PaymentStage, SignedNotification
 
+CAPABILITIES = Capabilities(can_reauthorize=True)
 SECRET = "whsec_" + base64.b64encode(b"a secret of the simulated bank").decode()
 
 
@@ -36,16 +36,15 @@ class SimulatedStage(PaymentStage):
     """Plays every scene by the payment reference, or by planning a fault."""
 
     def __init__(
-        self, ledger: Ledger, clock: SimulatedClock, *, asynchronous: bool = False
+        self,
+        ledger: Ledger,
+        clock: SimulatedClock,
+        capabilities: Capabilities = CAPABILITIES,
     ) -> None:
         self.payments = SimulatedPayments(
-            ledger,
-            clock,
-            webhook_secret=SECRET,
-            capabilities=Capabilities(asynchronous_modifications=asynchronous),
+            ledger, clock, webhook_secret=SECRET, capabilities=capabilities
         )
         super().__init__(self.payments, clock)
-        self.tenant_id = uuid4()
         self.numbers = count(1)
 
     def a_confirmable_payment(self, amount: Money) -> PaymentRef:
@@ -68,6 +67,9 @@ class SimulatedStage(PaymentStage):
 
     def settle(self, ref: PaymentRef) -> None:
         self.clock.advance(60)
+
+    def time_to_reauthorize(self, ref: PaymentRef) -> None:
+        self.clock.advance(3 * 86_400)
 
     def a_payment_requiring_action(self, amount: Money) -> PaymentRef:
         return self._ref("sim_requires_action")
@@ -140,11 +142,19 @@ class TestSimulatedPaymentsInMemory(PaymentContract):
         return SimulatedStage(MemoryLedger(), clock)
 
 
+class TestLesserSimulatedPayments(PaymentContract):
+    """Holds cannot be made anew."""
+
+    def make_stage(self, clock: SimulatedClock) -> PaymentStage:
+        return SimulatedStage(MemoryLedger(), clock, Capabilities(can_reauthorize=False))
+
+
 class TestAsynchronousSimulatedPayments(PaymentContract):
     """Captures, cancels and refunds answer pending first."""
 
     def make_stage(self, clock: SimulatedClock) -> PaymentStage:
-        return SimulatedStage(MemoryLedger(), clock, asynchronous=True)
+        asynchronous = Capabilities(asynchronous_modifications=True, can_reauthorize=True)
+        return SimulatedStage(MemoryLedger(), clock, asynchronous)
 
 
 class TestSimulatedPaymentsInSqlite(PaymentContract):

@@ -15,6 +15,7 @@ from oms_core import Backoff, Settings
 from oms_core.domain.inventory import Allocation
 from oms_core.domain.order_status import TRANSITIONS
 from oms_entrypoints.config import load_config
+from oms_entrypoints.config.payment_options import SimulatedOptions
 from oms_entrypoints.config.rules import Setting, TableOf, TablesOf, settings_of
 from oms_entrypoints.config.sections import (
     AuthSection,
@@ -24,7 +25,6 @@ from oms_entrypoints.config.sections import (
     LogSection,
     SagaSection,
     ServerSection,
-    SimulatedOptions,
     StaticToken,
     StorageSection,
     WorkerSection,

@@ -16,6 +16,7 @@ from oms_core.ports.payments import (
     PaymentRef,
     PaymentSnapshot,
     ProviderEvent,
+    Reauthorize,
     Refund,
 )
 
@@ -84,12 +85,21 @@ class ScriptedPayments:
     def refund(self, command: Refund) -> OperationResult:
         return cast("OperationResult", self._answer("refund", command))
 
+    def reauthorize(self, command: Reauthorize) -> PaymentSnapshot:
+        return cast("PaymentSnapshot", self._answer("reauthorize", command))
+
     def find_operation(self, ref: PaymentRef, operation_id: str) -> OperationResult | None:
         del ref
         return cast("OperationResult | None", self._answer("find_operation", operation_id))
 
-    def parse_webhook(self, headers: Mapping[str, str], body: bytes) -> Sequence[ProviderEvent]:
-        return cast("Sequence[ProviderEvent]", self._answer("parse_webhook", (headers, body)))
+    def parse_webhook(
+        self, tenant_id: UUID, headers: Mapping[str, str], body: bytes
+    ) -> Sequence[ProviderEvent]:
+        asked = (tenant_id, headers, body)
+        return cast("Sequence[ProviderEvent]", self._answer("parse_webhook", asked))
+
+    def probe(self) -> None:
+        self._answer("probe", None)
 
     def _answer(self, method: str, command: object) -> Any:
         self.calls.append((method, command))

@@ -36,7 +36,11 @@ def payments(clock: SimulatedClock) -> SimulatedPayments:
 
 
 def kinds(payments: SimulatedPayments, sent: tuple[Notification, ...]) -> list[str]:
-    return [event.kind for one in sent for event in payments.parse_webhook(one.headers, one.body)]
+    return [
+        event.kind
+        for one in sent
+        for event in payments.parse_webhook(TENANT, one.headers, one.body)
+    ]
 
 
 def test_everything_that_happened_is_told_in_order(payments: SimulatedPayments) -> None:
@@ -57,7 +61,7 @@ def test_what_happens_by_itself_is_told_too(
     sent = payments.notifications(ref)
 
     assert kinds(payments, sent) == ["payment.authorized", "payment.expired"]
-    (event,) = payments.parse_webhook(sent[1].headers, sent[1].body)
+    (event,) = payments.parse_webhook(TENANT, sent[1].headers, sent[1].body)
     assert event.ref == ref
     assert event.occurred_at is not None
     assert (clock.now() - event.occurred_at).total_seconds() == 1
@@ -71,7 +75,7 @@ def test_copies_have_the_same_ids_and_shuffling_loses_none(payments: SimulatedPa
     assert len(sent) == 9
     assert sent != ordered * 3
     assert sorted(one.body for one in sent) == sorted(one.body for one in ordered * 3)
-    ids = {event.event_id for one in sent for event in payments.parse_webhook(*parts(one))}
+    ids = {event.event_id for one in sent for event in payments.parse_webhook(TENANT, *parts(one))}
     assert len(ids) == 3
 
 
@@ -84,12 +88,12 @@ def test_the_window_is_three_hundred_seconds_either_way(
 
     for seconds in (300, -300):
         clock.advance(seconds)
-        assert payments.parse_webhook(*parts(sent))
+        assert payments.parse_webhook(TENANT, *parts(sent))
         clock.advance(-seconds)
     for seconds in (301, -301):
         clock.advance(seconds)
         with pytest.raises(WebhookRejected, match="outside_the_time_window"):
-            payments.parse_webhook(*parts(sent))
+            payments.parse_webhook(TENANT, *parts(sent))
         clock.advance(-seconds)
 
 
@@ -100,7 +104,9 @@ def test_one_of_several_signatures_is_enough_while_a_secret_is_replaced(
     signature = sent.headers["webhook-signature"]
 
     for header in (f"v1,bm90IGl0 {signature}", f"{signature} v1a,whatever"):
-        assert payments.parse_webhook({**sent.headers, "webhook-signature": header}, sent.body)
+        assert payments.parse_webhook(
+            TENANT, {**sent.headers, "webhook-signature": header}, sent.body
+        )
 
 
 def test_a_signature_by_another_secret_is_rejected(
@@ -110,7 +116,7 @@ def test_a_signature_by_another_secret_is_rejected(
     sent = payments.notifications(CARD)[0]
 
     with pytest.raises(WebhookRejected, match="signature_does_not_match"):
-        other.parse_webhook(*parts(sent))
+        other.parse_webhook(TENANT, *parts(sent))
 
 
 @pytest.mark.parametrize("header", ["webhook-id", "webhook-timestamp", "webhook-signature"])
@@ -119,9 +125,11 @@ def test_every_signed_header_counts(payments: SimulatedPayments, header: str) ->
     without = {name: value for name, value in sent.headers.items() if name != header}
 
     with pytest.raises(WebhookRejected, match=header):
-        payments.parse_webhook(without, sent.body)
+        payments.parse_webhook(TENANT, without, sent.body)
     with pytest.raises(WebhookRejected, match="signature_does_not_match"):
-        payments.parse_webhook({**sent.headers, header: sent.headers[header] + "1"}, sent.body)
+        payments.parse_webhook(
+            TENANT, {**sent.headers, header: sent.headers[header] + "1"}, sent.body
+        )
 
 
 def test_a_signature_without_its_version_is_rejected(payments: SimulatedPayments) -> None:
@@ -129,7 +137,7 @@ def test_a_signature_without_its_version_is_rejected(payments: SimulatedPayments
     bare = sent.headers["webhook-signature"].removeprefix("v1,")
 
     with pytest.raises(WebhookRejected):
-        payments.parse_webhook({**sent.headers, "webhook-signature": bare}, sent.body)
+        payments.parse_webhook(TENANT, {**sent.headers, "webhook-signature": bare}, sent.body)
 
 
 def test_the_published_example_of_standard_webhooks_verifies() -> None:
@@ -144,9 +152,9 @@ def test_the_published_example_of_standard_webhooks_verifies() -> None:
     }
 
     with pytest.raises(WebhookRejected, match="malformed_body"):
-        payments.parse_webhook(headers, b'{"test": 2432232314}')
+        payments.parse_webhook(TENANT, headers, b'{"test": 2432232314}')
     with pytest.raises(WebhookRejected, match="signature_does_not_match"):
-        payments.parse_webhook(headers, b'{"test": 2432232315}')
+        payments.parse_webhook(TENANT, headers, b'{"test": 2432232315}')
 
 
 def test_without_a_secret_nothing_is_believed_and_nothing_signed(clock: SimulatedClock) -> None:
@@ -156,7 +164,7 @@ def test_without_a_secret_nothing_is_believed_and_nothing_signed(clock: Simulate
     deaf = SimulatedPayments(MemoryLedger(), clock)
 
     with pytest.raises(WebhookRejected, match="no_webhook_secret_is_configured"):
-        deaf.parse_webhook(*parts(sent))
+        deaf.parse_webhook(TENANT, *parts(sent))
     with pytest.raises(ConfigurationError, match="webhook_secret"):
         deaf.notifications(CARD)
 

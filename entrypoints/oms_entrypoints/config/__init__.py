@@ -1,6 +1,7 @@
 """The configuration: one TOML file, environment variables over it, everything checked at start."""
 
 from oms_entrypoints.config.find import find_file, load_config
+from oms_entrypoints.config.payment_options import SimulatedOptions
 from oms_entrypoints.config.secret import Secret
 from oms_entrypoints.config.sections import (
     AuthSection,
@@ -11,7 +12,6 @@ from oms_entrypoints.config.sections import (
     PaymentAccount,
     SagaSection,
     ServerSection,
-    SimulatedOptions,
     StaticToken,
     StorageSection,
     TenantStock,

@@ -5,7 +5,7 @@ from __future__ import annotations
 from types import MappingProxyType
 from typing import TYPE_CHECKING, Final
 
-from oms_entrypoints.config.sections import SimulatedOptions
+from oms_entrypoints.config.payment_options import SimulatedOptions
 
 if TYPE_CHECKING:
     from collections.abc import Mapping

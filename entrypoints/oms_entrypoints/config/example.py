@@ -6,8 +6,9 @@ import textwrap
 from typing import Final
 
 from oms_entrypoints.config.document import PREFIX
+from oms_entrypoints.config.payment_options import SimulatedOptions
 from oms_entrypoints.config.rules import Setting, TableOf, TablesOf, UuidName, settings_of
-from oms_entrypoints.config.sections import Config, SimulatedOptions
+from oms_entrypoints.config.sections import Config
 
 _TENANT: Final = "11111111-1111-4111-8111-111111111111"
 _HEAD: Final = f"""\

@@ -15,6 +15,7 @@ from oms_core.application.saga_runner import RunnerSettings
 from oms_core.application.worker import WorkerSettings
 from oms_core.domain.inventory import Allocation, AllocationModel
 from oms_core.ports.authentication import Role
+from oms_entrypoints.config.payment_options import SimulatedOptions
 from oms_entrypoints.config.rules import (
     Choice,
     FilePath,
@@ -257,18 +258,6 @@ class InventorySection(TenantStock):
 
     tenants: Mapping[UUID, TenantStock] = setting(
         TablesOf(TenantStock, names=UuidName()), factory=dict, says="Tenants that differ."
-    )
-
-
-@frozen
-class SimulatedOptions:
-    """The simulated provider, which moves nobody's money."""
-
-    webhook_secret: Secret | None = setting(
-        SecretReference(),
-        default=None,
-        example="env:OMS_WEBHOOK_SECRET",
-        says="Signs notifications; env:NAME or file:PATH.",
     )
 
 

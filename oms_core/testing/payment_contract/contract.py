@@ -6,6 +6,7 @@ from oms_core.testing.payment_contract.authorizing import AuthorizingContract
 from oms_core.testing.payment_contract.cancelling import CancellingContract
 from oms_core.testing.payment_contract.capturing import CapturingContract
 from oms_core.testing.payment_contract.notifying import NotifyingContract
+from oms_core.testing.payment_contract.reauthorizing import ReauthorizingContract
 from oms_core.testing.payment_contract.refunding import RefundingContract
 
 
@@ -13,6 +14,7 @@ class PaymentContract(
     AuthorizingContract,
     CapturingContract,
     CancellingContract,
+    ReauthorizingContract,
     RefundingContract,
     NotifyingContract,
 ):

@@ -40,7 +40,7 @@ class NotifyingContract(PaymentScene):
 
         for case in (str.upper, str.lower, str.title):
             headers = {case(name): value for name, value in sent.headers.items()}
-            assert list(self.provider.parse_webhook(headers, sent.body)) == expected
+            assert self._parse(SignedNotification(headers, sent.body)) == expected
 
     def test_a_changed_body_is_rejected_wherever_it_is_changed(self) -> None:
         sent = self.stage.a_notification(self.a_held_payment())
@@ -106,7 +106,8 @@ class NotifyingContract(PaymentScene):
             self._is_rejected(sent.headers, sent.body)
 
     def _parse(self, sent: SignedNotification) -> list[ProviderEvent]:
-        return list(self.provider.parse_webhook(sent.headers, sent.body))
+        return list(self.provider.parse_webhook(self.stage.tenant_id, sent.headers, sent.body))
 
     def _is_rejected(self, headers: Mapping[str, str], body: bytes) -> None:
-        refusal(WebhookRejected, lambda: self.provider.parse_webhook(headers, body))
+        sent = SignedNotification(headers, body)
+        refusal(WebhookRejected, lambda: self._parse(sent))

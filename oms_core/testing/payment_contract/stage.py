@@ -5,6 +5,7 @@ from __future__ import annotations
 from abc import ABC, abstractmethod
 from typing import TYPE_CHECKING, NoReturn
 from unittest import SkipTest
+from uuid import uuid4
 
 from attrs import frozen
 
@@ -43,6 +44,8 @@ class PaymentStage(ABC):
     def __init__(self, provider: PaymentProvider, clock: SimulatedClock) -> None:
         self.provider = provider
         self.clock = clock
+        self.tenant_id = uuid4()
+        """Whose payments all of the exam's are."""
 
     @abstractmethod
     def a_confirmable_payment(self, amount: Money) -> PaymentRef:
@@ -60,7 +63,8 @@ class PaymentStage(ABC):
     def effects(self, ref: PaymentRef, operation: str) -> int:
         """Count at the double how often *operation* did anything to the payment.
 
-        The operations are ``authorize``, ``capture``, ``cancel`` and ``refund``.
+        The operations are ``authorize``, ``capture``, ``cancel``, ``refund`` and, where a hold
+        can be made anew, ``reauthorize``.
         """
 
     @abstractmethod
@@ -69,6 +73,9 @@ class PaymentStage(ABC):
 
         Moves the clock or delivers notifications; nothing, if nothing is asynchronous.
         """
+
+    def time_to_reauthorize(self, ref: PaymentRef) -> None:  # noqa: B027 - most need no wait
+        """Let so much time pass that the hold may be made anew, but does not lapse."""
 
     def close(self) -> None:  # noqa: B027 - most stages hold nothing
         """Let go of what the stage holds: sockets, threads, files."""
@@ -131,7 +138,8 @@ class PaymentStage(ABC):
 
     def forget_keys(self) -> None:
         """Let so much time pass that the provider no longer remembers any key."""
-        self.clock.advance(self.provider.capabilities.key_ttl_s + 1)
+        can = self.provider.capabilities
+        self.clock.advance(max(can.key_ttl_s, can.modification_key_ttl_s) + 1)
 
     def a_notification(self, ref: PaymentRef) -> SignedNotification:
         """Sign, now, the notification of something that happened to the payment."""

@@ -34,9 +34,16 @@ class Operation(StrEnum):
     CAPTURE = "capture"
     CANCEL = "cancel"
     REFUND = "refund"
+    REAUTHORIZE = "reauthorize"
 
 
-CHANGES: Final = (Operation.AUTHORIZE, Operation.CAPTURE, Operation.CANCEL, Operation.REFUND)
+CHANGES: Final = (
+    Operation.AUTHORIZE,
+    Operation.CAPTURE,
+    Operation.CANCEL,
+    Operation.REFUND,
+    Operation.REAUTHORIZE,
+)
 EVERYTHING: Final = tuple(Operation)
 
 TROUBLES: Final[Mapping[str, type[PaymentTrouble]]] = MappingProxyType(

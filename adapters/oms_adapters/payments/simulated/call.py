@@ -10,7 +10,7 @@ from oms_adapters.payments.simulated.behaviours import Operation
 from oms_adapters.payments.simulated.record import KeyRecord, Use, changed
 from oms_core.domain.money import MINOR_UNITS_MAX
 from oms_core.errors import InvalidRequest
-from oms_core.ports.payments import Authorize, Cancel, Capture, PaymentRef, Refund
+from oms_core.ports.payments import Authorize, Cancel, Capture, PaymentRef, Reauthorize, Refund
 
 if TYPE_CHECKING:
     from datetime import datetime
@@ -20,7 +20,7 @@ if TYPE_CHECKING:
     from oms_adapters.payments.simulated.record import PaymentRecord
     from oms_core.domain.money import Money
 
-AnyCommand = Authorize | Capture | Cancel | Refund
+AnyCommand = Authorize | Capture | Cancel | Refund | Reauthorize
 NAME_BYTES_MAX: Final = 1_020
 """255 characters of whatever alphabet."""
 

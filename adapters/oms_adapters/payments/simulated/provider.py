@@ -13,6 +13,7 @@ from oms_adapters.payments.simulated.record import KeyRecord, changed, new_payme
 from oms_core.errors import (
     ConfigurationError,
     IdempotencyMismatch,
+    InvalidState,
     OutcomeUnknown,
     PaymentNotFound,
     PaymentTrouble,
@@ -28,6 +29,7 @@ from oms_core.ports.payments import (
     PaymentRef,
     PaymentSnapshot,
     ProviderEvent,
+    Reauthorize,
     Refund,
 )
 
@@ -46,7 +48,7 @@ if TYPE_CHECKING:
 
 T = TypeVar("T")
 
-CAPABILITIES: Final = Capabilities()
+CAPABILITIES: Final = Capabilities(can_reauthorize=True)
 ASYNCHRONOUS_S: Final = 5.0
 """How long a modification takes where all are asynchronous, in seconds."""
 
@@ -120,16 +122,38 @@ class SimulatedPayments:
         call = Call(Operation.REFUND, command.refund_id, command, None, command.amount)
         return cast("OperationResult", self._change(call))
 
-    def parse_webhook(self, headers: Mapping[str, str], body: bytes) -> Sequence[ProviderEvent]:
+    def reauthorize(self, command: Reauthorize) -> PaymentSnapshot:
+        """Let the hold last as long again from now, once for each operation id."""
+        if not self._capabilities.can_reauthorize:
+            raise InvalidState(reason="cannot_reauthorize")
+        call = Call(
+            Operation.REAUTHORIZE,
+            command.operation_id,
+            command,
+            command.order_id,
+            command.amount,
+        )
+        return cast("PaymentSnapshot", self._change(call))
+
+    def parse_webhook(
+        self, tenant_id: UUID, headers: Mapping[str, str], body: bytes
+    ) -> Sequence[ProviderEvent]:
         """Verify a notification on its raw bytes and return its items.
 
         Raises:
-            WebhookRejected: forged, older or newer than 300 seconds, malformed, or no
-                secret is configured.
+            WebhookRejected: forged, older or newer than 300 seconds, malformed, another
+                tenant's, or no secret is configured.
         """
         if self._signer is None:
             raise WebhookRejected(reason="no_webhook_secret_is_configured")
-        return self._signer.verify(headers, body, now=self._clock.now())
+        events = self._signer.verify(headers, body, now=self._clock.now())
+        if any(event.ref.tenant_id != tenant_id for event in events):
+            raise WebhookRejected(reason="of_another_tenant")
+        return events
+
+    def probe(self) -> None:
+        """Read the ledger."""
+        self._reach(lambda: self._ledger.read(lambda books: books.payments(self.name)))
 
     # The customer, and the people who run the provider
 
@@ -261,7 +285,7 @@ class SimulatedPayments:
         ref = call.command.ref
         found = self._find(books, ref, now)
         remembered = books.key(self.name, ref.tenant_id, call.command.key)
-        if remembered and not self._is_fresh(remembered, now):
+        if remembered and not self._is_fresh(call, remembered, now):
             remembered = None
         fault = next_fault(found, call.operation, now)
         payment = met(found, fault) if fault else found
@@ -297,9 +321,14 @@ class SimulatedPayments:
                 return rules.cancel(payment, command, takes_s, now)
             case Refund() as command:
                 return rules.refund(payment, command, takes_s, now)
+            case Reauthorize() as command:
+                return rules.reauthorize(payment, command, now)
 
-    def _is_fresh(self, key: KeyRecord, now: datetime) -> bool:
-        return (now - key.used_at).total_seconds() < self._capabilities.key_ttl_s
+    def _is_fresh(self, call: Call, key: KeyRecord, now: datetime) -> bool:
+        can = self._capabilities
+        is_first = call.operation is Operation.AUTHORIZE
+        ttl_s = can.key_ttl_s if is_first else can.modification_key_ttl_s
+        return (now - key.used_at).total_seconds() < ttl_s
 
     def _reach(self, ask: Callable[[], T]) -> T:
         """Let only payment trouble out: of anything else the outcome is not known."""

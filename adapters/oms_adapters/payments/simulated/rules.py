@@ -22,6 +22,7 @@ from oms_core.ports.payments import (
     OperationResult,
     OperationStatus,
     PaymentSnapshot,
+    Reauthorize,
     Refund,
 )
 
@@ -107,6 +108,31 @@ def capture(
         final=command.final,
     )
     return _accept(payment, accepted, takes_s, now)
+
+
+def reauthorize(payment: PaymentRecord, command: Reauthorize, now: datetime) -> Outcome:
+    """Let the hold last as long again from now, once for each operation id."""
+    if payment.modification(command.operation_id, Operation.REAUTHORIZE):
+        return Outcome(payment, payment.snapshot())
+    hold = payment.hold
+    untouched = hold is not None and hold.open_minor == hold.amount.minor
+    if hold is None or not untouched or _is_closing(payment):
+        return _refuse(payment, InvalidState(reason=f"payment_is_{payment.state}"))
+    if hold.order_id != command.order_id:
+        return _refuse(payment, InvalidState(reason="held_for_another_order"))
+    if command.amount != hold.amount:
+        return _refuse(payment, InvalidRequest(reason="amount_mismatch"))
+    done = Modification(
+        Operation.REAUTHORIZE.value,
+        command.operation_id,
+        payment.name_for(f"reauthorize/{command.operation_id}"),
+        OperationStatus.DONE,
+        minor=command.amount.minor,
+    )
+    expires_at = now + timedelta(seconds=payment.behaviour.hold_lasts_s)
+    renewed = payment.with_hold(evolve(hold, expires_at=expires_at)).with_modification(done)
+    renewed = renewed.saying("payment.reauthorized", now)
+    return Outcome(renewed, renewed.snapshot(), effects=1)
 
 
 def cancel(

@@ -1,0 +1,78 @@
+"""The payment providers that the configuration names, made."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+from oms_core import PaymentDirectory
+from oms_core.errors import ConfigurationError
+from oms_entrypoints.bootstrap.mistakes import Mistakes
+from oms_entrypoints.bootstrap.stores import CLOCK
+from oms_entrypoints.config.adapters import ENTRY_POINT_GROUP
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Mapping
+    from typing import TypeAlias
+
+    from oms_core.ports.payments import PaymentProvider
+    from oms_entrypoints.bootstrap.stores import Store
+    from oms_entrypoints.config import Config, PaymentAccount, SimulatedOptions
+
+    MakeProvider: TypeAlias = Callable[[str, Any, "Store | None"], PaymentProvider]
+
+
+def make_payments(
+    config: Config, store: Store | None, mistakes: Mistakes | None = None
+) -> PaymentDirectory:
+    """Make every provider; without a *store*, only those that need none, to check them."""
+    found = mistakes or Mistakes()
+    common: dict[str, PaymentProvider] = {}
+    by_tenant: dict[Any, dict[str, PaymentProvider]] = {}
+    for name, account in config.payments.items():
+        make = _maker(account)
+        if store is None and make is _simulated:
+            continue
+        with found.of(f"payments.{name}"):
+            common[name] = make(name, account.options, store)
+        for tenant_id, options in account.tenants.items():
+            with found.of(f"payments.{name}.tenants.{tenant_id}"):
+                by_tenant.setdefault(tenant_id, {})[name] = make(name, options, store)
+    if mistakes is None:
+        found.refuse()
+    return PaymentDirectory(common, by_tenant)
+
+
+def _maker(account: PaymentAccount) -> MakeProvider:
+    return _simulated if account.adapter == "simulated" else _installed(account.adapter)
+
+
+def _simulated(name: str, options: SimulatedOptions, store: Store | None) -> PaymentProvider:
+    from oms_adapters.payments.simulated import MemoryLedger, SimulatedPayments
+
+    secret = options.webhook_secret
+    return SimulatedPayments(
+        store.ledger() if store else MemoryLedger(),
+        CLOCK,
+        name,
+        webhook_secret=secret.value if secret else None,
+    )
+
+
+def _installed(adapter: str) -> MakeProvider:
+    """Let an adapter of another distribution make the provider."""
+
+    def make(name: str, options: Mapping[str, Any], store: Store | None) -> PaymentProvider:
+        from importlib.metadata import entry_points
+
+        del store
+        (point, *_) = entry_points(group=ENTRY_POINT_GROUP, name=adapter)
+        try:
+            factory = point.load()
+        except ImportError as missing:
+            raise ConfigurationError(
+                [f"the adapter {adapter} needs {missing.name or 'a package'}; install it"]
+            ) from missing
+        provider: PaymentProvider = factory(name, options)
+        return provider
+
+    return make

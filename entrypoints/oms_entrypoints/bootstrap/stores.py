@@ -1,0 +1,125 @@
+"""Where orders and stock are kept: opened as the configuration says."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Final
+
+from attrs import frozen
+
+from oms_core.errors import ConfigurationError
+from oms_core.ports.clock import SystemClock
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from oms_adapters.payments.simulated import Ledger
+    from oms_adapters.sqlite import SqliteDatabase
+    from oms_core.ports.inventory import Inventory
+    from oms_core.ports.storage import OrderStorage
+    from oms_entrypoints.config import Config
+
+CLOCK: Final = SystemClock()
+
+
+@frozen
+class Store:
+    """Where orders, stock and the simulated provider's books are kept."""
+
+    storage: OrderStorage
+    inventory: Inventory
+    database: SqliteDatabase | None
+    """Set if it is a SQLite file."""
+    ledger: Callable[[], Ledger]
+
+    def close(self) -> None:
+        """Let go of the file. Repeatable."""
+        self.storage.close()
+
+
+def open_store(config: Config) -> Store:
+    """Open the store alone.
+
+    Raises:
+        StoreUnusable: the database file cannot be opened or is not ours.
+    """
+    match config.storage.kind:
+        case "memory":
+            return _memory_store()
+        case "mongodb":
+            return _mongo_store(config)
+        case _:
+            return _sqlite_store(config)
+
+
+def _memory_store() -> Store:
+    from oms_adapters.inventory.memory import MemoryInventory
+    from oms_adapters.storage.memory import MemoryStorage
+
+    ledgers: list[Ledger] = []
+
+    def ledger() -> Ledger:
+        from oms_adapters.payments.simulated import MemoryLedger
+
+        if not ledgers:
+            ledgers.append(MemoryLedger())
+        return ledgers[0]
+
+    return Store(MemoryStorage(CLOCK), MemoryInventory(CLOCK), None, ledger)
+
+
+def _sqlite_store(config: Config) -> Store:
+    from oms_adapters.inventory.sqlite import SqliteInventory
+    from oms_adapters.sqlite import SqliteDatabase
+    from oms_adapters.storage.sqlite import SqliteStorage
+
+    database = SqliteDatabase(config.storage.path)
+
+    def ledger() -> Ledger:
+        from oms_adapters.payments.simulated import SqliteLedger
+
+        return SqliteLedger(database)
+
+    try:
+        return Store(
+            SqliteStorage(database, CLOCK), SqliteInventory(database, CLOCK), database, ledger
+        )
+    except BaseException:
+        database.close()
+        raise
+
+
+def _mongo_store(config: Config) -> Store:
+    uri = config.storage.uri
+    if uri is None:
+        raise ConfigurationError(["storage.uri must say where MongoDB is."])
+    check_uri(uri.value)
+    from oms_adapters.inventory.mongodb import MongoInventory
+    from oms_adapters.mongodb import MongoDatabase
+    from oms_adapters.storage.mongodb import MongoStorage
+
+    database = MongoDatabase(uri.value, config.storage.database)
+
+    def ledger() -> Ledger:
+        from oms_adapters.payments.simulated.mongo_ledger import MongoLedger
+
+        return MongoLedger(database)
+
+    try:
+        # Leases and promises go by the server's clock.
+        return Store(MongoStorage(database), MongoInventory(database), None, ledger)
+    except BaseException:
+        database.close()
+        raise
+
+
+def check_uri(uri: str) -> None:
+    """Refuse a URI that cannot be read or is too weak, and a missing driver."""
+    try:
+        from oms_adapters.mongodb.connection import require_durable
+    except ImportError as missing:
+        sentence = (
+            f"MongoDB needs the package {missing.name}; install it with "
+            "pip install 'oms-core[mongodb]'."
+        )
+        raise ConfigurationError([sentence]) from missing
+    require_durable(uri)
