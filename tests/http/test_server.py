@@ -174,16 +174,26 @@ def test_a_client_that_leaves_before_its_body_is_complete_leaves_nothing(
 
 
 def test_a_client_that_leaves_before_its_answer_finds_its_order_again(
-    api: Api, any_server: RunningServer
+    api: Api, server: RunningServer
 ) -> None:
-    with socket.create_connection(("127.0.0.1", any_server.port)) as client:
-        client.sendall(a_raw_post(api))
-        client.shutdown(socket.SHUT_RD)
+    leave_before_the_answer(api, server)
     wait_until(lambda: api.orders() == 1)
 
-    status, headers, _ = post(any_server, api)
+    status, headers, _ = post(server, api)
 
     assert (status, headers["idempotent-replayed"]) == (201, "true")
+
+
+def test_a_client_that_left_before_its_answer_and_repeats_its_request_has_one_order(
+    api: Api, any_server: RunningServer
+) -> None:
+    """Whether a request whose client is gone is still answered is the server's to say."""
+    leave_before_the_answer(api, any_server)
+
+    statuses = [post(any_server, api)[0] for _ in range(3)]
+
+    assert statuses == [201, 201, 201]
+    assert api.orders() == 1
 
 
 def test_a_body_in_chunks_is_a_body(api: Api, any_server: RunningServer) -> None:
@@ -398,6 +408,12 @@ def test_a_process_that_is_told_to_stop_answers_first(number: int, tmp_path: Pat
             assert read_to_the_end(asking).endswith(b"done")
         assert process.stdout.read() == "stopped in time\n"
         assert process.wait(20) == 0
+
+
+def leave_before_the_answer(api: Api, server: RunningServer) -> None:
+    with socket.create_connection(("127.0.0.1", server.port)) as client:
+        client.sendall(a_raw_post(api))
+        client.shutdown(socket.SHUT_RD)
 
 
 def is_listening(port: int) -> bool:
