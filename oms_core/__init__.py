@@ -13,9 +13,9 @@ from oms_core.application.place_order import (
     Placed,
     PlaceOrder,
 )
-from oms_core.application.place_order_saga import PlaceOrderSettings
 from oms_core.application.saga import Backoff
 from oms_core.application.saga_runner import RunnerSettings
+from oms_core.application.saga_settings import PlaceOrderSettings
 from oms_core.application.worker import WorkerSettings
 from oms_core.domain.events import Change, HistoryEntry, OrderEvent
 from oms_core.domain.inventory import Allocation, AllocationModel

@@ -5,12 +5,15 @@
     OmsError
     ├── InvalidInput               the caller's data breaks rules; all mistakes at once
     ├── OrderNotFound              unknown id, or another tenant's: indistinguishable
+    ├── PartNotFound               the order has no such fulfillment or return
     ├── Conflict                   well-formed, but not possible now
     │   ├── IdempotencyKeyReused   the key already names a different request
     │   ├── PaymentReferenceInUse  the reference already backs a live order
     │   ├── InsufficientStock      a ledger entry would take away promised stock
     │   ├── IllegalTransition      the order's status does not permit the move
     │   ├── AmountMismatch         a hold is not exactly the order's total
+    │   ├── NotPossible            the order as it is now does not permit the operation
+    │   ├── VersionMismatch        the order is no longer the one the caller decided on
     │   └── NothingToSteer         the order's saga is not waiting for a person
     ├── StorageTrouble
     │   ├── StoreUnavailable       try again; nothing was acknowledged
@@ -114,6 +117,20 @@ class OrderNotFound(OmsError):
         return f"There is no order {self.order_id} here; check the id."
 
 
+@define(slots=False, eq=False)
+class PartNotFound(OmsError):
+    """The order has no such fulfillment or return."""
+
+    code: ClassVar[str] = "part_not_found"
+    kind: str
+    part_id: UUID
+
+    @property
+    def sentence(self) -> str:
+        """Say which id of what."""
+        return f"This order has no {self.kind} {self.part_id}; its page lists those it has."
+
+
 class Conflict(OmsError):
     """The request is well-formed but the present state does not allow it."""
 
@@ -196,6 +213,37 @@ class AmountMismatch(Conflict):
         return (
             f"Order {self.order_id} costs {self.expected} but the payment holds {self.got}; "
             "the payment must be authorized for exactly the total."
+        )
+
+
+@define(slots=False, eq=False)
+class NotPossible(Conflict):
+    """The order as it is now does not permit the operation; nothing was changed."""
+
+    code: ClassVar[str] = "not_possible"
+    action: str
+    why: str
+
+    @property
+    def sentence(self) -> str:
+        """Say why, in the words in which the order's list of actions says it."""
+        return self.why
+
+
+@define(slots=False, eq=False)
+class VersionMismatch(Conflict):
+    """The order has changed since the caller read it; nothing was changed."""
+
+    code: ClassVar[str] = "version_mismatch"
+    order_id: UUID
+    version: int
+
+    @property
+    def sentence(self) -> str:
+        """Name the present version."""
+        return (
+            f"Order {self.order_id} has changed: its version is {self.version} now. Read it "
+            "again, decide again, and send its new ETag."
         )
 
 

@@ -10,15 +10,21 @@ from typing import TYPE_CHECKING, Final
 
 from attrs import evolve, field, frozen
 
+from oms_core.application.operation_queue import OperationQueue
+from oms_core.application.operation_sagas import operation_sagas
+from oms_core.application.order_changes import OrderChanges
+from oms_core.application.order_operations import OrderOperations
 from oms_core.application.outbox_relay import OutboxRelay
 from oms_core.application.payment_directory import PaymentDirectory
 from oms_core.application.place_order import Placed, PlaceOrder, place_order
-from oms_core.application.place_order_saga import PlaceOrderSettings, place_order_saga
+from oms_core.application.place_order_saga import place_order_saga
+from oms_core.application.saga_moves import SagaMoves
 from oms_core.application.saga_runner import RunnerSettings, SagaRunner
+from oms_core.application.saga_settings import PlaceOrderSettings
 from oms_core.application.worker import Worker, WorkerSettings
 from oms_core.domain.order import SYSTEM
 from oms_core.domain.saga_position import SagaState
-from oms_core.errors import InvalidInput, Mistake, NothingToSteer, StaleVersion
+from oms_core.errors import InvalidInput, Mistake, NothingToSteer
 from oms_core.ports.clock import SystemClock, system_randomness
 from oms_core.ports.storage import OrderPage, OrderQuery
 
@@ -43,7 +49,6 @@ if TYPE_CHECKING:
 _log = logging.getLogger("oms_core")
 
 LIST_LIMIT_MAX: Final = 100
-STALE_RETRIES_MAX: Final = 20
 _WAIT_POLL_S: Final = 0.05
 
 
@@ -87,18 +92,28 @@ class OrderManagement:
         self.settings = settings or Settings()
         self._publisher = publisher
         self._clock = clock or SystemClock()
-        self._saga = place_order_saga(inventory, self.payments, self.settings.saga)
+        saga = self.settings.saga
+        self._saga = place_order_saga(inventory, self.payments, saga)
+        queue = OperationQueue(operation_sagas(inventory, self.payments, saga))
         self._observers: list[Callable[[Order], None]] = []
-        self._runner = SagaRunner(
+        moves = SagaMoves(
             [self._saga],
+            queue,
+            randomness or system_randomness(),
+            bug_attempts_max=self.settings.runner.bug_attempts_max,
+        )
+        self._runner = SagaRunner(
+            moves,
             storage=storage,
             clock=self._clock,
-            randomness=randomness or system_randomness(),
             settings=self.settings.runner,
             on_saved=self._notify,
         )
         self._worker: Worker | None = None
         self._saved = threading.Condition()
+        self._changes = OrderChanges(storage, self._clock, self._saved_from_outside)
+        self.operations = OrderOperations(self._changes, queue, self.payments, saga)
+        """What can be asked of an order after it was placed."""
 
     # -- orders --------------------------------------------------------------------------
 
@@ -199,7 +214,7 @@ class OrderManagement:
                 return order
             return evolve(order, saga=evolve(order.saga, due_at=at))
 
-        return self._change(scope, order_id, due_now)
+        return self._changes.change(scope, order_id, due_now)
 
     # -- operators -----------------------------------------------------------------------
 
@@ -224,7 +239,7 @@ class OrderManagement:
                 raise NothingToSteer(order.id)
             return order.resolve_attention(reason=reason, actor=actor, at=at)
 
-        return self._change(scope, order_id, resolve)
+        return self._changes.change(scope, order_id, resolve)
 
     # -- stock ---------------------------------------------------------------------------
 
@@ -358,24 +373,10 @@ class OrderManagement:
 
     # ------------------------------------------------------------------------------------
 
-    def _change(
-        self, scope: Scope, order_id: UUID, change: Callable[[Order, datetime], Order]
-    ) -> Order:
-        """Apply *change* to the newest version, however often somebody saves in between."""
-        for _ in range(STALE_RETRIES_MAX):
-            order = self.storage.get(scope, order_id)
-            changed = change(order, self._clock.now())
-            if changed is order:
-                return order
-            try:
-                saved = self.storage.save(changed)
-            except StaleVersion:
-                continue
-            self._notify(saved)
-            if self._worker is not None:
-                self._worker.look_now()
-            return saved
-        raise StaleVersion(order_id)
+    def _saved_from_outside(self, order: Order) -> None:
+        self._notify(order)
+        if self._worker is not None:
+            self._worker.look_now()
 
     def _notify(self, order: Order) -> None:
         for observer in self._observers:

@@ -6,6 +6,8 @@ from typing import TYPE_CHECKING
 
 from attrs import field, frozen
 
+from oms_core.application.payment_policy import PaymentPolicy
+
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping
     from uuid import UUID
@@ -19,6 +21,7 @@ class PaymentDirectory:
 
     common: Mapping[str, PaymentProvider]
     by_tenant: Mapping[UUID, Mapping[str, PaymentProvider]] = field(factory=dict)
+    policies: Mapping[str, PaymentPolicy] = field(factory=dict)
 
     def knows(self, tenant_id: UUID, name: str) -> bool:
         """Tell whether *name* is configured for the tenant."""
@@ -30,6 +33,10 @@ class PaymentDirectory:
         if own is not None and name in own:
             return own[name]
         return self.common.get(name)
+
+    def policy_of(self, name: str) -> PaymentPolicy:
+        """Return how payments of the provider are treated."""
+        return self.policies.get(name) or PaymentPolicy()
 
     def names(self, tenant_id: UUID) -> Iterable[str]:
         """List the names a tenant may use."""

@@ -2,108 +2,33 @@
 
 from __future__ import annotations
 
-from datetime import timedelta
-from typing import TYPE_CHECKING, Final, assert_never
+from typing import TYPE_CHECKING
 
-from attrs import field, frozen
-
-from oms_core.application.saga import (
-    Backoff,
-    Done,
-    NewGeneration,
-    Refused,
-    Saga,
-    Step,
-    Stuck,
-    Waiting,
-)
-from oms_core.domain.inventory import (
-    Allocation,
-    AllocationModel,
-    AlreadyCommitted,
-    OutOfStock,
-    Reserved,
-    demands_of,
-)
-from oms_core.domain.order import FailureReason, ReservationState
-from oms_core.domain.payment import Authorization, PaymentState
-from oms_core.errors import (
-    CredentialsRejected,
-    InvalidRequest,
-    InvalidState,
-    OutcomeUnknown,
-    PaymentNotFound,
-)
-from oms_core.ports.payments import (
-    Authorize,
-    Cancel,
-    OperationStatus,
-    PaymentRef,
-    Refund,
-)
+from oms_core.application.payment_policy import CapturePolicy
+from oms_core.application.payment_steps import PAYMENT_UNAVAILABLE, PaymentSteps
+from oms_core.application.saga import Saga, Step
+from oms_core.application.stock_steps import INVENTORY_UNAVAILABLE, StockSteps
+from oms_core.domain.appointing import appoint_renewal, ask_for_capture
+from oms_core.domain.cancelling import CANCELLED, fail_or_cancel, is_being_cancelled
+from oms_core.domain.capturing import capturable
+from oms_core.domain.order import ReservationState
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
     from datetime import datetime
-    from uuid import UUID
 
     from oms_core.application.payment_directory import PaymentDirectory
-    from oms_core.application.saga import StepOutcome, Work
+    from oms_core.application.saga import Apply
+    from oms_core.application.saga_settings import PlaceOrderSettings
     from oms_core.domain.order import Order
     from oms_core.ports.inventory import Inventory
-    from oms_core.ports.payments import OperationResult, PaymentProvider, PaymentSnapshot
-
-
-@frozen
-class PlaceOrderSettings:
-    """Times and models of the place-order saga."""
-
-    action_deadline_s: float = 3600.0
-    """How long a customer may take to act, e.g. for 3-D Secure."""
-    pending_deadline_s: float = 3600.0
-    """How long an asynchronous provider may take to decide."""
-    poll_s: float = 15.0
-    """How often a waiting payment is looked up if nobody wakes the order."""
-    proof_after_s: float = 30.0
-    """How old an unanswered call must be before a look-up proves that it had no effect."""
-    retry: Backoff = Backoff()
-    allocation: Allocation = Allocation()
-    allocation_by_tenant: Mapping[UUID, Allocation] = field(factory=dict)
-
-    def allocation_for(self, tenant_id: UUID) -> Allocation:
-        """Return the allocation model in force for a tenant."""
-        return self.allocation_by_tenant.get(tenant_id, self.allocation)
-
-
-ACTION_DEADLINE: Final = FailureReason(
-    "action_deadline", "The customer did not complete the payment in time."
-)
-PAYMENT_DEADLINE: Final = FailureReason(
-    "payment_deadline", "The payment provider did not decide in time."
-)
-RELEASE_DEADLINE: Final = FailureReason(
-    "release_pending",
-    "The payment provider has not confirmed for long that the money is released.",
-)
-OUT_OF_STOCK: Final = FailureReason("out_of_stock", "There is not enough stock for the order.")
-INVENTORY_UNAVAILABLE: Final = FailureReason(
-    "inventory_unavailable", "The inventory gave no answer for too long."
-)
-PAYMENT_UNAVAILABLE: Final = FailureReason(
-    "payment_unavailable", "The payment provider gave no answer for too long."
-)
-
-
-_FRESH_PART_OF_TTL: Final = 0.8
-"""A key this near to being forgotten by the provider is not relied on any more."""
 
 
 def place_order_saga(
     inventory: Inventory, payments: PaymentDirectory, settings: PlaceOrderSettings
 ) -> Saga:
     """Return the table of the saga, its steps bound to what they call."""
-    stock = _StockSteps(inventory, settings)
-    payment = _PaymentSteps(payments, settings)
+    stock = StockSteps(inventory, settings, then=_after_confirmation(payments))
+    payment = PaymentSteps(payments, settings)
     return Saga(
         "place_order",
         version=1,
@@ -114,6 +39,7 @@ def place_order_saga(
                 undo=stock.release,
                 exhausted=INVENTORY_UNAVAILABLE,
                 retry=settings.retry,
+                undone_by_hand=lambda order, at: order.record_release(at=at),
             ),
             Step(
                 "authorize_payment",
@@ -121,6 +47,7 @@ def place_order_saga(
                 undo=payment.let_go,
                 exhausted=PAYMENT_UNAVAILABLE,
                 retry=settings.retry,
+                undone_by_hand=lambda order, at: order.record_payment_released(at=at),
             ),
             Step(
                 "confirm_order",
@@ -130,299 +57,22 @@ def place_order_saga(
                 is_local=_holds_stock_firmly,
             ),
         ),
-        when_compensated=lambda order, at: order.fail(at=at),
+        when_compensated=lambda order, at: fail_or_cancel(order, at=at),
+        abort=lambda order: CANCELLED if is_being_cancelled(order) else None,
     )
+
+
+def _after_confirmation(payments: PaymentDirectory) -> Apply:
+    """Say what a confirmed order asks for by itself: its capture, and a look before it lapses."""
+
+    def ask(order: Order, at: datetime) -> Order:
+        policy = payments.policy_of(order.payment.provider)
+        if policy.capture is CapturePolicy.CONFIRMATION and capturable(order):
+            return ask_for_capture(order, at=at)
+        return appoint_renewal(order, before_s=policy.renew_before_s, at=at)
+
+    return ask
 
 
 def _holds_stock_firmly(order: Order) -> bool:
     return order.reservation is ReservationState.HELD
-
-
-@frozen
-class _StockSteps:
-    inventory: Inventory
-    settings: PlaceOrderSettings
-
-    def reserve(self, work: Work) -> StepOutcome:
-        """Promise every line, or refuse the order."""
-        order = work.order
-        allocation = self.settings.allocation_for(order.scope.tenant_id)
-        outcome = self.inventory.reserve(
-            order.scope, str(order.id), demands_of(order.lines), allocation=allocation
-        )
-        soft = allocation.model is AllocationModel.SOFT
-        if isinstance(outcome, Reserved):
-            return Done(lambda order, at: order.record_reservation(soft=soft, at=at))
-        return _short(outcome)
-
-    def release(self, work: Work) -> StepOutcome:
-        """Make the pieces available again, whether or not they were ever reserved."""
-        outcome = self.inventory.release(work.order.scope, str(work.order.id))
-        if isinstance(outcome, AlreadyCommitted):
-            return Stuck(
-                "goods_have_left",
-                "The goods of this order have left although it fails. Bring them back or book "
-                "them out by hand, then settle the order.",
-            )
-        return Done(lambda order, at: order.record_release(at=at))
-
-    def confirm(self, work: Work) -> StepOutcome:
-        """Promise the goods for good; an earmark is made firm first."""
-        if work.order.reservation is ReservationState.HELD:
-            return Done(lambda order, at: order.confirm(at=at))
-        outcome = self.inventory.harden(work.order.scope, str(work.order.id))
-        if isinstance(outcome, Reserved):
-            return Done(
-                lambda order, at: order.record_reservation(soft=False, at=at).confirm(at=at)
-            )
-        return _short(outcome)
-
-
-def _short(outcome: object) -> StepOutcome:
-    if isinstance(outcome, OutOfStock):
-        missing = {s.item.sku: s.wanted - s.available for s in outcome.shortages}
-        return Refused(OUT_OF_STOCK, lambda order, at: order.record_shortage(missing, at=at))
-    return Stuck(
-        "reservation_lost",
-        "The inventory says that this order's reservation was released or committed by "
-        "somebody else. Compare order and inventory, then retry the order.",
-    )
-
-
-@frozen
-class _PaymentSteps:
-    payments: PaymentDirectory
-    settings: PlaceOrderSettings
-
-    def hold(self, work: Work) -> StepOutcome:
-        """Have the provider hold exactly the total."""
-        order = work.order
-        if not order.total:
-            return Done(lambda order, at: order.need_no_payment(at=at))
-        provider, ref = self._provider(order), _ref(order)
-        try:
-            if self._key_is_used_up(work, "run"):
-                return self._prove_no_effect(work, provider.lookup(ref))
-            snapshot = self._authorize(provider, ref, work)
-        except PaymentNotFound:
-            return _payment_refused(
-                FailureReason(
-                    "payment_not_found", "The payment provider does not know the reference."
-                )
-            )
-        except InvalidRequest as error:
-            return _payment_refused(
-                FailureReason(
-                    "payment_invalid_request",
-                    "The payment provider refuses the request as invalid.",
-                    error.reason or None,
-                )
-            )
-        return self._judge(work, snapshot)
-
-    def let_go(self, work: Work) -> StepOutcome:
-        """Look the payment up, then void it, refund it, or leave it alone."""
-        order = work.order
-        if not order.total:
-            return Done()
-        provider, ref = self._provider(order), _ref(order)
-        try:
-            return self._let_go(work, provider, ref, provider.lookup(ref))
-        except PaymentNotFound:
-            return Done()
-        except InvalidState:
-            # It moved between look-up and action, e.g. from held to captured: look again.
-            return self._wait_for_release(poll_s=1.0)
-
-    def _let_go(
-        self, work: Work, provider: PaymentProvider, ref: PaymentRef, snapshot: PaymentSnapshot
-    ) -> StepOutcome:
-        order = work.order
-        if snapshot.order_id is not None and snapshot.order_id != order.id:
-            return Done()
-        match snapshot.state:
-            case PaymentState.CAPTURED | PaymentState.PARTIALLY_CAPTURED:
-                return self._give_back(work, provider, snapshot)
-            case PaymentState.DECLINED | PaymentState.CANCELLED | PaymentState.EXPIRED:
-                if order.payment.authorization is None:
-                    return Done()
-                return Done(lambda order, at: order.record_payment_released(at=at))
-            case _:
-                # Also what is not held yet: a late authorize must find it forbidden.
-                if self._key_is_used_up(work, "undo"):
-                    return NewGeneration()
-                command = Cancel(ref, order.id, f"{order.id}:void", work.key("void"))
-                return self._released(provider.cancel(command))
-
-    def _give_back(
-        self, work: Work, provider: PaymentProvider, snapshot: PaymentSnapshot
-    ) -> StepOutcome:
-        order = work.order
-        outstanding = snapshot.captured - snapshot.refunded
-        captured = snapshot.captured
-        given_back: StepOutcome = Done(
-            lambda order, at: order.record_payment_released(captured, at=at)
-        )
-        if snapshot.state is PaymentState.PARTIALLY_CAPTURED:
-            # No provider voids what is left of it for us; the order must not end before.
-            given_back = Stuck(
-                "rest_still_held",
-                "Somebody captured a part of the payment. That part is given back, but the "
-                "provider still holds the rest. Void it there, then retry the order.",
-            )
-        if not outstanding:
-            return given_back
-        # Another sum is another refund: somebody may have given a part back by hand.
-        name = f"refund/{snapshot.refunded.minor}"
-        refund_id = f"{order.id}:{name}/{order.saga.generation}"
-        lost = self._key_is_used_up(work, "undo")
-        if lost and provider.find_operation(_ref(order), refund_id) is None:
-            return NewGeneration()
-        result = provider.refund(Refund(_ref(order), outstanding, refund_id, work.key(name)))
-        return self._released(result, given_back)
-
-    def _released(
-        self,
-        result: OperationResult,
-        done: StepOutcome = Done(lambda order, at: order.record_payment_released(at=at)),  # noqa: B008 - frozen
-    ) -> StepOutcome:
-        match result.status:
-            case OperationStatus.DONE:
-                return done
-            case OperationStatus.PENDING:
-                return self._wait_for_release()
-            case OperationStatus.REJECTED:
-                return Stuck(
-                    "release_rejected",
-                    "The payment provider refuses to release the money"
-                    f" ({result.reason or 'no reason given'}). Settle it with the provider, "
-                    "then retry the order.",
-                    had_no_effect=True,
-                )
-            case _:
-                assert_never(result.status)
-
-    def _wait_for_release(self, poll_s: float | None = None) -> Waiting:
-        return Waiting(
-            "payment_release",
-            poll_s=poll_s or self.settings.poll_s,
-            deadline_s=self.settings.pending_deadline_s,
-            too_late=RELEASE_DEADLINE,
-        )
-
-    @staticmethod
-    def _authorize(provider: PaymentProvider, ref: PaymentRef, work: Work) -> PaymentSnapshot:
-        order = work.order
-        try:
-            return provider.authorize(Authorize(ref, order.total, order.id, work.key("authorize")))
-        except InvalidState:
-            # It moved between the provider's look-up and action; what it says now decides.
-            return provider.lookup(ref)
-
-    def _judge(self, work: Work, snapshot: PaymentSnapshot) -> StepOutcome:
-        order = work.order
-        if snapshot.order_id is not None and snapshot.order_id != order.id:
-            return _payment_refused(
-                FailureReason(
-                    "payment_reference_in_use",
-                    "The payment backs another order at the payment provider.",
-                )
-            )
-        match snapshot.state:
-            case PaymentState.AUTHORIZED | PaymentState.CAPTURED:
-                return _held(order, snapshot)
-            case PaymentState.PARTIALLY_CAPTURED:
-                return _payment_refused(_mismatch(order, snapshot))
-            case PaymentState.DECLINED:
-                return _payment_refused(
-                    FailureReason("payment_declined", "The payment was declined.", snapshot.reason)
-                )
-            case PaymentState.CANCELLED | PaymentState.EXPIRED:
-                return _payment_refused(
-                    FailureReason(
-                        f"payment_{snapshot.state}",
-                        f"The payment is {snapshot.state} at the payment provider.",
-                    )
-                )
-            case PaymentState.REQUIRES_ACTION:
-                return Waiting(
-                    "customer_action",
-                    poll_s=self.settings.poll_s,
-                    deadline_s=self.settings.action_deadline_s,
-                    too_late=ACTION_DEADLINE,
-                    apply=lambda order, at: order.await_customer(
-                        next_action=snapshot.next_action, at=at
-                    ),
-                )
-            case PaymentState.PENDING | PaymentState.CONFIRMABLE:
-                return Waiting(
-                    "payment_pending",
-                    poll_s=self.settings.poll_s,
-                    deadline_s=self.settings.pending_deadline_s,
-                    too_late=PAYMENT_DEADLINE,
-                    apply=lambda order, at: order.await_provider(at=at),
-                )
-            case _:
-                assert_never(snapshot.state)
-
-    def _key_is_used_up(self, work: Work, action: str) -> bool:
-        """Tell whether the present key is of no use any more.
-
-        Its answer was lost again and again (a provider may replay a stored 500 for ever), or
-        the provider soon forgets it.
-        """
-        saga = work.order.saga
-        if saga.generation_since is None:
-            return False
-        age = work.now - saga.generation_since
-        journal = saga.journal_of("authorize_payment", action)
-        if action == "run":
-            ttl_s = self._provider(work.order).capabilities.key_ttl_s
-            if age >= timedelta(seconds=_FRESH_PART_OF_TTL * ttl_s):
-                return True
-        return (
-            journal is not None
-            and journal.outcome == "retrying"
-            and (journal.error or "").startswith(OutcomeUnknown.code)
-            and age >= timedelta(seconds=self.settings.proof_after_s)
-        )
-
-    def _prove_no_effect(self, work: Work, snapshot: PaymentSnapshot) -> StepOutcome:
-        if snapshot.state is PaymentState.CONFIRMABLE:
-            return NewGeneration()
-        return self._judge(work, snapshot)
-
-    def _provider(self, order: Order) -> PaymentProvider:
-        provider = self.payments.find(order.scope.tenant_id, order.payment.provider)
-        if provider is None:
-            raise CredentialsRejected(
-                f"provider {order.payment.provider} is not configured any more"
-            )
-        return provider
-
-
-def _ref(order: Order) -> PaymentRef:
-    return PaymentRef(order.scope.tenant_id, order.payment.reference)
-
-
-def _held(order: Order, snapshot: PaymentSnapshot) -> StepOutcome:
-    captured = snapshot.captured if snapshot.state is PaymentState.CAPTURED else None
-    if snapshot.authorized != order.total or captured not in {None, order.total}:
-        return _payment_refused(_mismatch(order, snapshot))
-    held = Authorization(snapshot.authorized, snapshot.expires_at, snapshot.provider_id)
-
-    def authorize(order: Order, at: datetime) -> Order:
-        return order.authorize_payment(held, captured=captured, at=at)
-
-    return Done(authorize)
-
-
-def _mismatch(order: Order, snapshot: PaymentSnapshot) -> FailureReason:
-    return FailureReason(
-        "amount_mismatch",
-        f"The order costs {order.total} but the payment holds {snapshot.authorized}.",
-    )
-
-
-def _payment_refused(reason: FailureReason) -> Refused:
-    return Refused(reason, lambda order, at: order.record_refusal(reason, at=at))

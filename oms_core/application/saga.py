@@ -12,8 +12,10 @@ from oms_core.domain.scope import effect_key_for
 
 if TYPE_CHECKING:
     from datetime import datetime
+    from uuid import UUID
 
-    from oms_core.domain.order import FailureReason, Order
+    from oms_core.domain.failure import FailureReason
+    from oms_core.domain.order import Order
     from oms_core.ports.clock import Randomness
 
 Apply: TypeAlias = "Callable[[Order, datetime], Order]"
@@ -28,9 +30,13 @@ def unchanged(order: Order, at: datetime) -> Order:
 
 @frozen
 class Done:
-    """The step has had its effect; *apply* records it."""
+    """The step has had its effect; *apply* records it.
+
+    With a *flag* a person should look at the order, although nothing waits for it.
+    """
 
     apply: Apply = unchanged
+    flag: FailureReason | None = None
 
 
 @frozen
@@ -47,7 +53,8 @@ class Waiting:
 
     Looked at again every ``poll_s`` seconds, or as soon as somebody wakes the order. The
     first time sets the deadline, ``deadline_s`` seconds later; past it a running saga is
-    refused with ``too_late``, a compensating one calls for attention and goes on waiting.
+    refused with ``too_late``, a compensating one calls for attention and goes on waiting. So
+    does a running one that never *gives_up*, because what it waits for may happen at any time.
     """
 
     reason: str
@@ -55,6 +62,7 @@ class Waiting:
     deadline_s: float
     too_late: FailureReason
     apply: Apply = unchanged
+    gives_up: bool = True
 
 
 @frozen
@@ -133,7 +141,8 @@ class Step:
 
     ``undo`` uses only names known before ``run`` was called, never its answer: answers get
     lost. ``is_local`` tells that ``run`` would call nobody, so that it is recorded together
-    with the step before it.
+    with the step before it. ``by_hand`` and ``undone_by_hand`` record that a person did the
+    step, or undid it, outside; without them it cannot be skipped.
     """
 
     name: str
@@ -143,6 +152,14 @@ class Step:
     """Why the order fails when ``run`` has used up its attempts; ``None``: park it."""
     retry: Retry = Backoff()
     is_local: Callable[[Order], bool] = always_calls
+    by_hand: Apply | None = None
+    undone_by_hand: Apply | None = None
+
+
+def never(order: Order) -> FailureReason | None:
+    """Say that nothing stops the saga on its way."""
+    del order
+    return None
 
 
 @frozen
@@ -150,28 +167,36 @@ class Saga:
     """A table of steps, run in order and undone in reverse.
 
     Step names are stable and a changed table gets a new version, so that an order that
-    began under an older one finishes under it.
+    began under an older one finishes under it. A saga that only undoes ``begins`` compensating,
+    with its last step. ``abort`` is asked before every attempt at a running step whether the
+    saga must turn back, and why.
     """
 
     name: str
     version: int
     steps: tuple[Step, ...]
     when_compensated: Apply
+    begins: SagaPhase = SagaPhase.RUNNING
+    prepare: Apply = unchanged
+    """Writes down what it is about to do, in the write that begins it."""
+    abort: Callable[[Order], FailureReason | None] = never
 
     @property
     def definition(self) -> str:
         """Name and version, as stores know it."""
         return f"{self.name}/{self.version}"
 
-    def start(self, at: datetime) -> SagaPosition:
+    def start(self, at: datetime, *, operation: UUID | None = None) -> SagaPosition:
         """Return the position of an order that is about to begin, due at once."""
+        first = self.steps[0] if self.begins is SagaPhase.RUNNING else self.steps[-1]
         return SagaPosition(
             name=self.name,
             version=self.version,
-            phase=SagaPhase.RUNNING,
-            step=self.steps[0].name,
+            phase=self.begins,
+            step=first.name,
             due_at=at,
             generation_since=at,
+            operation=operation,
         )
 
     def step(self, name: str | None) -> Step:

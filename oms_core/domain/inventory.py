@@ -126,6 +126,31 @@ def demands_of(lines: Iterable[LineItem]) -> tuple[Demand, ...]:
     return tuple(Demand(item, quantity) for item, quantity in sorted(wanted.items()))
 
 
+def left_after(
+    demands: Iterable[Demand], part: Iterable[Demand]
+) -> tuple[Demand, ...] | OutOfStock:
+    """Return what is left of a reservation's *demands* once *part* of them has left.
+
+    ``OutOfStock`` if more of an item is to leave than the reservation holds of it.
+    """
+    held = {demand.item: demand.quantity for demand in demands}
+    wanted = Counter[StockItem]()
+    for demand in part:
+        wanted[demand.item] += demand.quantity
+    shortages = [
+        Shortage(item, quantity, held.get(item, 0))
+        for item, quantity in sorted(wanted.items())
+        if held.get(item, 0) < quantity
+    ]
+    if shortages:
+        return OutOfStock(shortages)
+    return tuple(
+        Demand(item, quantity - wanted[item])
+        for item, quantity in held.items()
+        if quantity > wanted[item]
+    )
+
+
 def movement_of_commit(
     reservation_id: str, demand: Demand, *, at: datetime, actor: str
 ) -> StockMovement:

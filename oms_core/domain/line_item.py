@@ -33,6 +33,14 @@ class LineItem:
         return self.unit_price * self.quantity
 
 
+@frozen
+class LineQuantity:
+    """Some pieces of one line, named by its number."""
+
+    line: int
+    quantity: int
+
+
 class AdjustmentKind(StrEnum):
     """Why the total is not just the sum of the lines."""
 

@@ -14,8 +14,10 @@ from attrs import evolve, field, frozen
 from oms_core.domain.events import Change, Fact, HistoryEntry, OrderEvent
 from oms_core.domain.line_item import Adjustment, LineItem, order_total
 from oms_core.domain.money import Money
+from oms_core.domain.operation import Operation, OperationState
 from oms_core.domain.order_status import TRANSITIONS, OrderStatus
 from oms_core.domain.payment import Authorization, Payment, PaymentStatus
+from oms_core.domain.quantities import LineQuantities, count_pieces
 from oms_core.errors import AmountMismatch, IllegalTransition
 
 if TYPE_CHECKING:
@@ -23,6 +25,9 @@ if TYPE_CHECKING:
     from datetime import datetime
     from uuid import UUID
 
+    from oms_core.domain.failure import FailureReason
+    from oms_core.domain.fulfillment import Fulfillment
+    from oms_core.domain.returns import Return
     from oms_core.domain.saga_position import Attention, SagaPosition
     from oms_core.domain.scope import Scope
 
@@ -57,7 +62,7 @@ class ReservationState(StrEnum):
 
 
 class FulfillmentStatus(StrEnum):
-    """How much of the goods has left; derived from the status."""
+    """How much of the goods has left; derived from the quantities of the lines."""
 
     UNFULFILLED = "unfulfilled"
     PARTIALLY_FULFILLED = "partially_fulfilled"
@@ -66,22 +71,12 @@ class FulfillmentStatus(StrEnum):
 
 
 class ReturnStatus(StrEnum):
-    """How much of the goods has come back; derived from the status."""
+    """How much of the goods has come back; derived from the quantities of the lines."""
 
     NONE = "none"
     REQUESTED = "requested"
     PARTIALLY_RETURNED = "partially_returned"
     RETURNED = "returned"
-
-
-@frozen
-class FailureReason:
-    """Why the order failed: ``code`` for programs, ``message`` for people."""
-
-    code: str
-    message: str
-    provider_code: str | None = None
-    """The payment provider's own code, if it gave one."""
 
 
 @frozen
@@ -112,6 +107,12 @@ class Order:
     failure: FailureReason | None = None
     history: tuple[HistoryEntry, ...] = field(default=(), repr=False)
     version: int = 1
+    fulfillments: tuple[Fulfillment, ...] = field(default=(), repr=False)
+    returns: tuple[Return, ...] = field(default=(), repr=False)
+    operations: tuple[Operation, ...] = field(default=(), repr=False)
+    """All that was ever asked of the order, oldest first."""
+    past_sagas: tuple[SagaPosition, ...] = field(default=(), repr=False)
+    """Sagas that are over, oldest first; ``saga`` is the present or the last one."""
 
     @classmethod
     def place(
@@ -177,14 +178,39 @@ class Order:
         return self.total.currency
 
     @property
+    def quantities(self) -> dict[int, LineQuantities]:
+        """How many pieces of each line are where, by the line's number."""
+        return count_pieces(
+            self.lines,
+            self.fulfillments,
+            self.returns,
+            self.payment.refunds,
+            cancelled=self.status is OrderStatus.CANCELLED,
+        )
+
+    @property
     def fulfillment_status(self) -> FulfillmentStatus:
         """How much of the goods has left."""
-        return _FULFILLMENT.get(self.status, FulfillmentStatus.UNFULFILLED)
+        pieces = self.quantities.values()
+        if all(one.delivered == one.ordered for one in pieces):
+            return FulfillmentStatus.DELIVERED
+        if all(one.fulfilled == one.ordered for one in pieces):
+            return FulfillmentStatus.FULFILLED
+        if any(one.fulfilled for one in pieces):
+            return FulfillmentStatus.PARTIALLY_FULFILLED
+        return FulfillmentStatus.UNFULFILLED
 
     @property
     def return_status(self) -> ReturnStatus:
         """How much of the goods has come back."""
-        return _RETURN.get(self.status, ReturnStatus.NONE)
+        pieces = self.quantities.values()
+        if all(one.returned == one.ordered for one in pieces):
+            return ReturnStatus.RETURNED
+        if any(one.returned for one in pieces):
+            return ReturnStatus.PARTIALLY_RETURNED
+        if any(one.returning for one in pieces):
+            return ReturnStatus.REQUESTED
+        return ReturnStatus.NONE
 
     @property
     def is_settled(self) -> bool:
@@ -214,13 +240,13 @@ class Order:
             return self
         if self.reservation is ReservationState.EARMARKED:
             return evolve(self, reservation=held)
-        return self._with(Change.INVENTORY_RESERVED, at=at, reservation=held)
+        return self.with_change(Change.INVENTORY_RESERVED, at=at, reservation=held)
 
     def record_shortage(self, missing: Mapping[str, int], *, at: datetime) -> Order:
         """Record that the inventory refused; *missing* is how many pieces lack, per sku."""
         if self.reservation is ReservationState.REFUSED:
             return self
-        return self._with(
+        return self.with_change(
             Change.INVENTORY_REFUSED,
             at=at,
             facts=dict(missing),
@@ -231,7 +257,9 @@ class Order:
         """Record that whatever was reserved is available again."""
         if self.reservation not in {ReservationState.HELD, ReservationState.EARMARKED}:
             return self
-        return self._with(Change.INVENTORY_RELEASED, at=at, reservation=ReservationState.RELEASED)
+        return self.with_change(
+            Change.INVENTORY_RELEASED, at=at, reservation=ReservationState.RELEASED
+        )
 
     # -- payment -------------------------------------------------------------------------
 
@@ -263,7 +291,7 @@ class Order:
             facts["captured"] = captured.amount
         if held.provider_id:
             facts["provider_id"] = held.provider_id
-        return self._moved_to(
+        return self.moved_to(
             OrderStatus.PAYMENT_AUTHORIZED,
             Change.PAYMENT_AUTHORIZED,
             at=at,
@@ -280,7 +308,7 @@ class Order:
         if self.payment.status is PaymentStatus.NOT_REQUIRED:
             return self
         payment = evolve(self.payment, status=PaymentStatus.NOT_REQUIRED)
-        return self._moved_to(
+        return self.moved_to(
             OrderStatus.PAYMENT_AUTHORIZED,
             Change.PAYMENT_AUTHORIZED,
             at=at,
@@ -294,14 +322,16 @@ class Order:
             return self
         payment = evolve(self.payment, status=PaymentStatus.ACTION_REQUIRED)
         facts: dict[str, Fact] = {"next_action": next_action} if next_action else {}
-        return self._with(Change.CUSTOMER_ACTION_REQUIRED, at=at, facts=facts, payment=payment)
+        return self.with_change(
+            Change.CUSTOMER_ACTION_REQUIRED, at=at, facts=facts, payment=payment
+        )
 
     def await_provider(self, *, at: datetime) -> Order:
         """Record that the provider has not decided yet. Only the first time is a fact."""
         if any(entry.change is Change.PAYMENT_PENDING for entry in self.history):
             return self
         payment = evolve(self.payment, status=PaymentStatus.PENDING)
-        return self._with(Change.PAYMENT_PENDING, at=at, payment=payment)
+        return self.with_change(Change.PAYMENT_PENDING, at=at, payment=payment)
 
     def record_refusal(self, reason: FailureReason, *, at: datetime) -> Order:
         """Record that there will be no authorization, and why."""
@@ -311,7 +341,7 @@ class Order:
         facts: dict[str, Fact] = {"code": reason.code}
         if reason.provider_code:
             facts["provider_code"] = reason.provider_code
-        return self._with(Change.PAYMENT_REFUSED, at=at, facts=facts, payment=payment)
+        return self.with_change(Change.PAYMENT_REFUSED, at=at, facts=facts, payment=payment)
 
     def record_payment_released(self, refunded: Money | None = None, *, at: datetime) -> Order:
         """Record that nothing is held any more: voided, or refunded if it was captured."""
@@ -326,7 +356,7 @@ class Order:
             refunded=refunded or zero,
         )
         facts: dict[str, Fact] = {"refunded": refunded.amount} if refunded else {"voided": True}
-        return self._with(Change.PAYMENT_RELEASED, at=at, facts=facts, payment=payment)
+        return self.with_change(Change.PAYMENT_RELEASED, at=at, facts=facts, payment=payment)
 
     # -- ends ----------------------------------------------------------------------------
 
@@ -338,7 +368,7 @@ class Order:
         """
         if self.status is OrderStatus.CONFIRMED:
             return self
-        return self._moved_to(OrderStatus.CONFIRMED, Change.ORDER_CONFIRMED, at=at)
+        return self.moved_to(OrderStatus.CONFIRMED, Change.ORDER_CONFIRMED, at=at)
 
     def fail(self, *, at: datetime) -> Order:
         """End the order after its compensation is complete; ``failure`` says why.
@@ -349,7 +379,7 @@ class Order:
         if self.status is OrderStatus.FAILED:
             return self
         facts: dict[str, Fact] = {"code": self.failure.code} if self.failure else {}
-        return self._moved_to(OrderStatus.FAILED, Change.ORDER_FAILED, at=at, facts=facts)
+        return self.moved_to(OrderStatus.FAILED, Change.ORDER_FAILED, at=at, facts=facts)
 
     # -- people --------------------------------------------------------------------------
 
@@ -357,7 +387,7 @@ class Order:
         """Flag the order for a person; the same flag again changes nothing."""
         if self.saga.attention is not None and self.saga.attention.code == attention.code:
             return self
-        return self._with(
+        return self.with_change(
             Change.ATTENTION_NEEDED,
             at=attention.since,
             facts={"code": attention.code, "message": attention.message},
@@ -367,26 +397,101 @@ class Order:
     def resolve_attention(self, *, reason: str, actor: str, at: datetime) -> Order:
         """Take the flag down and let the saga go on at once, with a new retry budget."""
         saga = evolve(self.saga.forgiven(), attention=None, due_at=at)
-        return self._with(
+        return self.with_change(
             Change.ATTENTION_RESOLVED, at=at, actor=actor, facts={"reason": reason}, saga=saga
         )
 
-    # ------------------------------------------------------------------------------------
+    # -- operations ----------------------------------------------------------------------
 
-    def _moved_to(
+    def operation(self, operation_id: UUID | None) -> Operation | None:
+        """Return the operation with this id."""
+        return next((one for one in self.operations if one.id == operation_id), None)
+
+    @property
+    def present_operation(self) -> Operation | None:
+        """What the present saga was asked for by; ``None``: by placing the order."""
+        return self.operation(self.saga.operation)
+
+    @property
+    def operation_id(self) -> UUID:
+        """The id of the present operation, and of the capture, refund or parcel it is about.
+
+        Raises:
+            LookupError: the present saga was begun by placing the order.
+        """
+        if self.saga.operation is None:
+            message = f"saga {self.saga.definition} was begun by no operation"
+            raise LookupError(message)
+        return self.saga.operation
+
+    @property
+    def refusal(self) -> FailureReason | None:
+        """Why the present operation is refused, if it is."""
+        asked = self.present_operation
+        return None if asked is None else asked.refusal
+
+    def with_operation(self, operation: Operation) -> Order:
+        """Put *operation* in the place of its earlier form, or at the end."""
+        if self.operation(operation.id) is None:
+            return evolve(self, operations=(*self.operations, operation))
+        return evolve(
+            self,
+            operations=tuple(
+                operation if one.id == operation.id else one for one in self.operations
+            ),
+        )
+
+    def refuse(self, reason: FailureReason) -> Order:
+        """Record why the present saga turns back; the first reason stays."""
+        asked = self.present_operation
+        if asked is None:
+            return evolve(self, failure=self.failure or reason)
+        return self.with_operation(evolve(asked, refusal=asked.refusal or reason))
+
+    def end_operation(self, state: OperationState, *, at: datetime) -> Order:
+        """Record that the present operation is over, unless it was recorded already."""
+        asked = self.present_operation
+        if asked is None or asked.is_over:
+            return self
+        return self.with_operation(evolve(asked, state=state, ended_at=at))
+
+    # -- one fact at a time --------------------------------------------------------------
+
+    def moved_to(
         self,
         status: OrderStatus,
         change: Change,
         *,
         at: datetime,
         facts: Mapping[str, Fact] | None = None,
+        actor: str = SYSTEM,
         **fields: Any,
     ) -> Order:
+        """Move to *status* and append one fact, together with the *fields* that it changes.
+
+        Raises:
+            IllegalTransition: the table of statuses knows no such move.
+        """
         if status not in TRANSITIONS[self.status]:
             raise IllegalTransition(self.id, self.status, status)
-        return self._with(change, at=at, facts=facts, status=status, **fields)
+        return self.with_change(change, at=at, actor=actor, facts=facts, status=status, **fields)
 
-    def _with(
+    def brought_to(
+        self,
+        status: OrderStatus,
+        change: Change,
+        *,
+        at: datetime,
+        facts: Mapping[str, Fact] | None = None,
+        actor: str = SYSTEM,
+        **fields: Any,
+    ) -> Order:
+        """Like ``moved_to``, but an order that is in *status* already stays there."""
+        if status is self.status:
+            return self.with_change(change, at=at, actor=actor, facts=facts, **fields)
+        return self.moved_to(status, change, at=at, actor=actor, facts=facts, **fields)
+
+    def with_change(
         self,
         change: Change,
         *,
@@ -409,22 +514,3 @@ class Order:
         )
         history = (*self.history, entry)
         return evolve(self, status=after, history=history, updated_at=at, **fields)
-
-
-_FULFILLMENT = {
-    OrderStatus.PARTIALLY_FULFILLED: FulfillmentStatus.PARTIALLY_FULFILLED,
-    OrderStatus.FULFILLED: FulfillmentStatus.FULFILLED,
-    OrderStatus.DELIVERED: FulfillmentStatus.DELIVERED,
-    OrderStatus.COMPLETED: FulfillmentStatus.DELIVERED,
-    OrderStatus.RETURN_REQUESTED: FulfillmentStatus.DELIVERED,
-    OrderStatus.PARTIALLY_RETURNED: FulfillmentStatus.DELIVERED,
-    OrderStatus.RETURNED: FulfillmentStatus.DELIVERED,
-    OrderStatus.PARTIALLY_REFUNDED: FulfillmentStatus.DELIVERED,
-    OrderStatus.REFUNDED: FulfillmentStatus.DELIVERED,
-}
-
-_RETURN = {
-    OrderStatus.RETURN_REQUESTED: ReturnStatus.REQUESTED,
-    OrderStatus.PARTIALLY_RETURNED: ReturnStatus.PARTIALLY_RETURNED,
-    OrderStatus.RETURNED: ReturnStatus.RETURNED,
-}

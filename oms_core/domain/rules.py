@@ -104,6 +104,17 @@ class Whole:
 
 
 @frozen
+class Flag:
+    """Yes or no; a number or a string is none."""
+
+    example: bool = True
+
+    def mistake(self, value: Any) -> str | None:
+        """Check the type."""
+        return None if isinstance(value, bool) else "must be true or false"
+
+
+@frozen
 class UuidText:
     """A UUID in the canonical 8-4-4-4-12 form (RFC 9562), or a ``UUID``."""
 
@@ -289,6 +300,8 @@ def _checks_of(cls: type) -> _Checks:
 
 def _values_getter(names: tuple[str, ...]) -> Callable[[Any], tuple[Any, ...]]:
     """Get all values in one call; ``attrgetter`` gives a tuple only for two names or more."""
+    if not names:
+        return lambda _: ()
     getter = attrgetter(*names)
     return getter if len(names) > 1 else lambda instance: (getter(instance),)
 

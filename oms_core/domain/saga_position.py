@@ -13,6 +13,7 @@ from attrs import evolve, frozen
 
 if TYPE_CHECKING:
     from datetime import datetime
+    from uuid import UUID
 
 
 class SagaPhase(StrEnum):
@@ -81,6 +82,7 @@ class SagaPosition:
 
     ``due_at`` says when a worker should move it next; ``None`` means that nothing will
     happen by itself: the saga is over, or parked for a person (then ``attention`` is set).
+    Where the saga is over, it says when the order's next operation begins.
     ``generation`` is part of the key of the present step's external call.
     """
 
@@ -95,6 +97,10 @@ class SagaPosition:
     wait: Wait | None = None
     attention: Attention | None = None
     journal: tuple[StepJournal, ...] = ()
+    operation: UUID | None = None
+    """What it does was asked for by this operation; ``None``: by placing the order."""
+    paused: bool = False
+    """A person stopped it: what is under way is recorded, and nothing begins."""
 
     @property
     def definition(self) -> str:

@@ -96,6 +96,24 @@ class Inventory(Protocol):
         """
         ...
 
+    def commit_part(
+        self,
+        scope: Scope,
+        reservation_id: str,
+        part_id: str,
+        demands: Sequence[Demand],
+        *,
+        actor: str,
+    ) -> CommitOutcome:
+        """Let a part of a reservation's goods leave; the rest stays promised.
+
+        ``AlreadyCommitted`` is success, now and on every repeat of *part_id*, whatever has
+        become of the reservation since. Once nothing is left of it, the reservation itself is
+        committed. Otherwise nothing left, as with ``commit``; ``OutOfStock`` also if *demands*
+        are more than the reservation holds by now.
+        """
+        ...
+
     def adjust(self, scope: Scope, movement: StockMovement) -> StockLevel:
         """Append *movement* to the ledger; answers with the level after it.
 

@@ -19,11 +19,16 @@ from cattrs.gen import make_dict_structure_fn, make_dict_unstructure_fn
 
 from oms_core.domain import (
     events,
+    failure,
+    fulfillment,
     line_item,
     money,
+    operation,
     order,
     order_status,
     payment,
+    quantities,
+    returns,
     saga_position,
     scope,
 )
@@ -31,16 +36,40 @@ from oms_core.domain.money import Money
 from oms_core.domain.order import Order
 from oms_core.domain.scope import Scope
 
+_MODULES: Final = (
+    events,
+    failure,
+    fulfillment,
+    line_item,
+    money,
+    operation,
+    order,
+    order_status,
+    payment,
+    quantities,
+    returns,
+    saga_position,
+    scope,
+)
 _EPOCH: Final = datetime(1970, 1, 1, tzinfo=UTC)
 _MICROSECOND: Final = timedelta(microseconds=1)
 
 _CLASSES: Final = (
     order.ShippingAddress,
-    order.FailureReason,
+    failure.FailureReason,
     line_item.LineItem,
+    line_item.LineQuantity,
     line_item.Adjustment,
     payment.Authorization,
+    payment.Capture,
+    payment.Refund,
     payment.Payment,
+    fulfillment.Tracking,
+    fulfillment.Fulfillment,
+    returns.ReceivedLine,
+    returns.Receipt,
+    returns.Return,
+    operation.Operation,
     saga_position.Attention,
     saga_position.Wait,
     saga_position.StepJournal,
@@ -86,7 +115,7 @@ def _make_converter() -> Converter:
     converter.register_structure_hook_func(_is_mapping, lambda value, _: value)
     converter.register_unstructure_hook_func(_is_mapping, dict)
     names: dict[str, Any] = {"datetime": datetime, "UUID": UUID, "Mapping": Mapping}
-    for module in (events, line_item, money, order, order_status, payment, saga_position, scope):
+    for module in _MODULES:
         names.update(vars(module))
     for cls in _CLASSES:
         attrs.resolve_types(cls, globalns=names)

@@ -25,6 +25,9 @@ class Capabilities:
     asynchronous_modifications: bool = False
     """Capture, cancel and refund answer PENDING first."""
     partial_capture: bool = True
+    """Less than what is held can be captured; the rest is released."""
+    captures_in_parts: bool = True
+    """A hold can be captured several times; otherwise the first capture is the last."""
     can_reauthorize: bool = False
     """A hold that is about to lapse can be made anew."""
     key_ttl_s: float = 86_400.0

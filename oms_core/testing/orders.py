@@ -10,9 +10,10 @@ from uuid import NAMESPACE_URL, UUID, uuid5
 from attrs import evolve
 
 from oms_core.domain.events import Change, HistoryEntry
+from oms_core.domain.failure import FailureReason
 from oms_core.domain.line_item import Adjustment, AdjustmentKind, LineItem
 from oms_core.domain.money import Money
-from oms_core.domain.order import FailureReason, Order, ReservationState, ShippingAddress
+from oms_core.domain.order import Order, ReservationState, ShippingAddress
 from oms_core.domain.order_status import OrderStatus
 from oms_core.domain.payment import Authorization, PaymentStatus
 from oms_core.domain.saga_position import (

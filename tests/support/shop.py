@@ -173,8 +173,11 @@ class Shop:
                 return
 
     def let_time_pass(self) -> bool:
-        """Let time pass until there is something to do; ``False``: there never will be."""
-        due_at = self.storage.earliest_due()
+        """Let time pass until there is something to do; ``False``: there never will be.
+
+        What a finished order has appointed, such as a look before its hold lapses, is far away.
+        """
+        due_at = None if self.every_saga_is_over() else self.storage.earliest_due()
         if due_at is not None:
             self.clock.advance_to(due_at)
         elif self.subscriber_misses_something():
@@ -182,6 +185,11 @@ class Shop:
         else:
             return False
         return True
+
+    def every_saga_is_over(self) -> bool:
+        """Tell whether no order is on its way."""
+        orders = self.storage.list_orders(self.scope, OrderQuery()).orders
+        return all(order.saga.phase.is_over for order in orders)
 
     def subscriber_misses_something(self) -> bool:
         """Tell whether an event has not arrived even once."""

@@ -7,9 +7,11 @@ from attrs import evolve
 
 from oms_adapters.storage.memory import MemoryStorage
 from oms_core import Order, RunnerSettings, Scope
+from oms_core.application.operation_queue import OperationQueue
 from oms_core.application.saga import Saga, Step, StepOutcome, Work
+from oms_core.application.saga_moves import SagaMoves
 from oms_core.application.saga_runner import SagaRunner
-from oms_core.domain.order import FailureReason
+from oms_core.domain.failure import FailureReason
 from oms_core.errors import NothingToSteer
 from oms_core.ports.storage import Claim
 from oms_core.testing import SimulatedClock, a_scope, an_order
@@ -85,11 +87,16 @@ class Stage:
         self.listener: Callable[[Order], object] = lambda _: None
         self.settings = settings or RunnerSettings()
         self.saga = Saga("exam", 1, steps, when_compensated=lambda order, at: order.fail(at=at))
-        self.runner = SagaRunner(
+        moves = SagaMoves(
             [self.saga],
+            OperationQueue({}),
+            self.randomness,
+            bug_attempts_max=self.settings.bug_attempts_max,
+        )
+        self.runner = SagaRunner(
+            moves,
             storage=faulty_storage(self.storage, self.plan),
             clock=Skewed(self.clock, skew_s),
-            randomness=self.randomness,
             settings=self.settings,
             on_saved=self._hear,
         )

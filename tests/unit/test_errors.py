@@ -14,6 +14,11 @@ from oms_core.errors import InvalidInput, Mistake, OmsError, PaymentTrouble
 ORDER_ID = UUID("7d9f6b1e-3c5a-4f0b-9a57-1f2d3c4b5a69")
 EXAMPLES = {
     "order_id": ORDER_ID,
+    "part_id": ORDER_ID,
+    "kind": "return",
+    "action": "cancel",
+    "why": "Goods of the order have left.",
+    "version": 7,
     "mistakes": (Mistake("/sku", "must not be empty"), Mistake("", "must be an object")),
     "sku": "SILENT-DRUM",
     "location": "default",
@@ -27,6 +32,9 @@ EXAMPLES = {
 }
 CODES = {
     "amount_mismatch",
+    "not_possible",
+    "part_not_found",
+    "version_mismatch",
     "authentication_failed",
     "authentication_unavailable",
     "configuration_error",

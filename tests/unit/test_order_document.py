@@ -12,8 +12,9 @@ from hypothesis import strategies as st
 from oms_core import Change, Money, Order, OrderStatus, Scope
 from oms_core.domain.currencies import MINOR_UNIT_EXPONENTS
 from oms_core.domain.events import HistoryEntry
+from oms_core.domain.failure import FailureReason
 from oms_core.domain.line_item import Adjustment, AdjustmentKind, LineItem
-from oms_core.domain.order import FailureReason, ReservationState, ShippingAddress
+from oms_core.domain.order import ReservationState, ShippingAddress
 from oms_core.domain.payment import Authorization, Payment, PaymentStatus
 from oms_core.domain.saga_position import (
     Attention,

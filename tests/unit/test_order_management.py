@@ -12,7 +12,7 @@ from oms_core import (
     OrderStatus,
     SagaState,
 )
-from oms_core.application.order_management import STALE_RETRIES_MAX
+from oms_core.application.order_changes import STALE_RETRIES_MAX
 from oms_core.errors import (
     IdempotencyKeyReused,
     InsufficientStock,

@@ -11,11 +11,9 @@ from hypothesis import strategies as st
 
 from oms_core import Money, Order, OrderStatus
 from oms_core.domain.events import Change
+from oms_core.domain.failure import FailureReason
 from oms_core.domain.order import (
-    FailureReason,
-    FulfillmentStatus,
     ReservationState,
-    ReturnStatus,
 )
 from oms_core.domain.order_status import TRANSITIONS
 from oms_core.domain.payment import Authorization, PaymentStatus
@@ -344,28 +342,6 @@ def test_resolving_lets_the_saga_go_on_at_once_with_its_whole_budget() -> None:
 
 
 # -- what is derived -----------------------------------------------------------------------------
-
-
-def test_every_status_has_a_fulfillment_and_a_return_status() -> None:
-    orders = {status: in_status(status) for status in OrderStatus}
-
-    assert orders
-    assert {
-        str(status): (str(order.fulfillment_status), str(order.return_status))
-        for status, order in orders.items()
-        if order.fulfillment_status is not FulfillmentStatus.UNFULFILLED
-        or order.return_status is not ReturnStatus.NONE
-    } == {
-        "partially_fulfilled": ("partially_fulfilled", "none"),
-        "fulfilled": ("fulfilled", "none"),
-        "delivered": ("delivered", "none"),
-        "completed": ("delivered", "none"),
-        "return_requested": ("delivered", "requested"),
-        "partially_returned": ("delivered", "partially_returned"),
-        "returned": ("delivered", "returned"),
-        "partially_refunded": ("delivered", "none"),
-        "refunded": ("delivered", "none"),
-    }
 
 
 def test_an_order_is_settled_when_nothing_happens_until_somebody_outside_acts() -> None:

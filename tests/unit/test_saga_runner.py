@@ -21,8 +21,9 @@ from oms_core.application.saga import (
     Waiting,
     Work,
 )
-from oms_core.application.saga_runner import STALE_RETRIES_MAX, Trouble
-from oms_core.domain.order import FailureReason
+from oms_core.application.saga_moves import Trouble
+from oms_core.application.saga_runner import STALE_RETRIES_MAX
+from oms_core.domain.failure import FailureReason
 from oms_core.domain.saga_position import SagaPhase, SagaState
 from oms_core.errors import (
     CredentialsRejected,

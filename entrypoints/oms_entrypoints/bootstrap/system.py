@@ -4,8 +4,9 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+from oms_core.application.saga_settings import PlaceOrderSettings
+
 from oms_core import OrderManagement, Settings
-from oms_core.application.place_order_saga import PlaceOrderSettings
 from oms_core.application.saga import Backoff
 from oms_core.application.saga_runner import RunnerSettings
 from oms_core.application.worker import WorkerSettings

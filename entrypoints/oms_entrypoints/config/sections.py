@@ -9,8 +9,8 @@ from typing import Any, Final
 from uuid import UUID
 
 from attrs import field, frozen
+from oms_core.application.saga_settings import PlaceOrderSettings
 
-from oms_core.application.place_order_saga import PlaceOrderSettings
 from oms_core.application.saga_runner import RunnerSettings
 from oms_core.application.worker import WorkerSettings
 from oms_core.domain.inventory import Allocation, AllocationModel

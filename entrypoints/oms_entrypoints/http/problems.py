@@ -53,6 +53,8 @@ STATUS_OF: Final[Mapping[type[errors.OmsError], Outcome]] = MappingProxyType(
         errors.InsufficientStock: Outcome(409),
         errors.IllegalTransition: Outcome(409),
         errors.AmountMismatch: Outcome(409),
+        errors.NotPossible: Outcome(409),
+        errors.VersionMismatch: Outcome(412),
         errors.NothingToSteer: Outcome(409),
         errors.StorageTrouble: Outcome(503, _OPERATOR),
         errors.StoreUnavailable: Outcome(503),

@@ -22,8 +22,9 @@ from oms_core.domain.saga_position import SagaPhase, SagaState
 
 if TYPE_CHECKING:
     from oms_core.domain.events import HistoryEntry
+    from oms_core.domain.failure import FailureReason
     from oms_core.domain.inventory import StockLevel
-    from oms_core.domain.order import FailureReason, Order, ShippingAddress
+    from oms_core.domain.order import Order, ShippingAddress
     from oms_core.domain.payment import Payment
     from oms_core.domain.saga_position import SagaPosition
     from oms_core.ports.inventory import StockPage

@@ -5,12 +5,14 @@ from __future__ import annotations
 from oms_core.testing.inventory_contract.earmarks import LetsEarmarksLapse
 from oms_core.testing.inventory_contract.ledger import KeepsALedger
 from oms_core.testing.inventory_contract.levels import TellsLevels
+from oms_core.testing.inventory_contract.parts import CommitsInParts
 from oms_core.testing.inventory_contract.races import SurvivesRaces
 from oms_core.testing.inventory_contract.reservations import KeepsReservationsWhole
 
 
 class InventoryContract(
     KeepsReservationsWhole,
+    CommitsInParts,
     LetsEarmarksLapse,
     KeepsALedger,
     TellsLevels,

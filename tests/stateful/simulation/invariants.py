@@ -123,7 +123,8 @@ class Invariants:
             return
         for operation in audit.operations:
             action = "run" if operation.operation == "authorize" else "undo"
-            journal = order.saga.journal_of("authorize_payment", action)
+            placing = (*order.past_sagas, order.saga)[0]
+            journal = placing.journal_of("authorize_payment", action)
             allowed = 1 if journal is None else journal.generations
             assert operation.keys <= allowed, "I14: more keys than generations"
             assert operation.effects <= 1, f"I2: {operation.operation} had two effects"

@@ -25,8 +25,11 @@ from oms_core import (
     Scope,
     Settings,
 )
+from oms_core.application.operation_queue import OperationQueue
+from oms_core.application.operation_sagas import operation_sagas
 from oms_core.application.outbox_relay import OutboxRelay
 from oms_core.application.place_order_saga import place_order_saga
+from oms_core.application.saga_moves import SagaMoves
 from oms_core.application.saga_runner import SagaRunner
 from oms_core.domain.payment import PaymentState
 from oms_core.domain.scope import order_id_for
@@ -128,11 +131,16 @@ class World:
         )
         payments = PaymentDirectory({"simulated": stringed(self.payments, "payments", self.calls)})
         inventory = stringed(self.inventory, "inventory", self.calls)
-        self.runner = SagaRunner(
+        moves = SagaMoves(
             [place_order_saga(inventory, payments, saga_settings)],
+            OperationQueue(operation_sagas(inventory, payments, saga_settings)),
+            random.Random(0),
+            bug_attempts_max=settings.runner.bug_attempts_max,
+        )
+        self.runner = SagaRunner(
+            moves,
             storage=stringed(self.storage, "storage", self.calls),
             clock=self.clock,
-            randomness=random.Random(0),
             settings=settings.runner,
             on_saved=lambda _order: None,
         )
@@ -246,6 +254,9 @@ class World:
     def _drive_to_rest(self) -> None:
         for _ in range(400):
             self.oms.run_until_idle()
+            # What is only appointed, such as a look before a hold lapses, is at rest.
+            if all(order.saga.phase.is_over or order.saga.is_parked for order in self.orders()):
+                return
             due_at = self.storage.earliest_due()
             if due_at is None:
                 return

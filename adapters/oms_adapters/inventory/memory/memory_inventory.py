@@ -12,7 +12,9 @@ from oms_core.domain.inventory import (
     AllocationModel,
     AlreadyCommitted,
     AlreadyReleased,
+    OutOfStock,
     Reserved,
+    left_after,
     movement_of_commit,
 )
 from oms_core.errors import IdempotencyKeyReused, InsufficientStock
@@ -112,6 +114,41 @@ class MemoryInventory:
             warehouse.let_go(reservation, committed)
             for demand in reservation.demands:
                 warehouse.book(movement_of_commit(reservation_id, demand, at=now, actor=actor))
+            return committed
+
+    def commit_part(
+        self,
+        scope: Scope,
+        reservation_id: str,
+        part_id: str,
+        demands: Sequence[Demand],
+        *,
+        actor: str,
+    ) -> CommitOutcome:
+        """Let a part of a reservation's goods leave; see ``Inventory.commit_part``."""
+        now = self._clock.now()
+        part = summed(demands)
+        with self._lock:
+            warehouse = self._warehouse(scope, now)
+            if part_id in warehouse.reservations:
+                return AlreadyCommitted()
+            reservation = warehouse.reservations.get(reservation_id)
+            if reservation is None:
+                return AlreadyReleased()
+            outcome = reservation.answer or warehouse.hold(reservation, None)
+            if not isinstance(outcome, Reserved | AlreadyCommitted):
+                return outcome
+            held = reservation.demands if reservation.is_held else ()
+            left = left_after(held, part)
+            if isinstance(left, OutOfStock):
+                return left
+            committed = AlreadyCommitted()
+            warehouse.split(reservation, left)
+            if not left:
+                warehouse.let_go(reservation, committed)
+            warehouse.reservations[part_id] = Reservation(part, committed)
+            for demand in part:
+                warehouse.book(movement_of_commit(part_id, demand, at=now, actor=actor))
             return committed
 
     # -- counting --------------------------------------------------------------------------

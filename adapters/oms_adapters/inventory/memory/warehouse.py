@@ -123,6 +123,12 @@ class Warehouse:
         reservation.answer = answer
         reservation.expires_at = None
 
+    def split(self, reservation: Reservation, left: tuple[Demand, ...]) -> None:
+        """Let a held reservation hold only what is *left* of it."""
+        self._change_reserved(reservation, -1)
+        reservation.demands = left
+        self._change_reserved(reservation, +1)
+
     def lapse(self, now: datetime) -> None:
         """Let SOFT reservations lapse whose time is over. They are not final: see ``hold``."""
         while self._lapses and self._lapses[0][0] <= now:

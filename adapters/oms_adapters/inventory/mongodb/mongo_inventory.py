@@ -45,6 +45,7 @@ from oms_core.domain.inventory import (
     StockItem,
     StockLevel,
     StockMovement,
+    left_after,
     movement_of_commit,
 )
 from oms_core.domain.scope import Scope
@@ -196,6 +197,53 @@ class MongoInventory:
                 if known.state is State.LAPSED:
                     warehouse.take(known.demands)
                 warehouse.let_leave(movements, known.demands)
+
+            try:
+                self._transact(scope, known.demands, let_leave)
+            except SoldOut:
+                return self._out_of_stock(scope, known.demands)
+            return AlreadyCommitted()
+
+        with _as_inventory():
+            self._lapse(scope)
+            return self._decide(scope, reservation_id, decide)
+
+    def commit_part(
+        self,
+        scope: Scope,
+        reservation_id: str,
+        part_id: str,
+        demands: Sequence[Demand],
+        *,
+        actor: str,
+    ) -> CommitOutcome:
+        """Let a part of a reservation's goods leave; see ``Inventory.commit_part``."""
+        part = summed(demands)
+
+        def decide(known: Reservation | None) -> CommitOutcome:
+            if self._find(scope, part_id) is not None:
+                return AlreadyCommitted()
+            if known is None:
+                return AlreadyReleased()
+            is_over = known.state is State.COMMITTED
+            if not (is_over or known.answer is None or isinstance(known.answer, Reserved)):
+                return known.answer
+            left = left_after(() if is_over else known.demands, part)
+            if isinstance(left, OutOfStock):
+                return left
+            now = self._time.now()
+            movements = [
+                movement_of_commit(part_id, demand, at=now, actor=actor) for demand in part
+            ]
+            state = State.HELD if left else State.COMMITTED
+            rest = evolve(_ended(known, state), demands=left)
+
+            def let_leave(warehouse: Warehouse) -> None:
+                warehouse.keep(reservation_id, known, rest)
+                warehouse.keep(part_id, None, Reservation(State.COMMITTED, part))
+                if known.state is State.LAPSED:
+                    warehouse.take(known.demands)
+                warehouse.let_leave(movements, part)
 
             try:
                 self._transact(scope, known.demands, let_leave)

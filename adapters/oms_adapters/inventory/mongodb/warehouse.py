@@ -83,7 +83,12 @@ class Warehouse:
         if before is None:
             self._reservations.insert_one({**key, **to_stored(now)}, session=self._session)
             return
-        as_before = {"state": before.state.value, "lapses_us": before.lapses_us}
+        stored = to_stored(before)
+        as_before = {
+            "state": stored["state"],
+            "lapses_us": before.lapses_us,
+            "demands": stored["demands"],
+        }
         done = self._reservations.replace_one(
             {**key, **as_before}, {**key, **to_stored(now)}, session=self._session
         )

@@ -34,7 +34,7 @@ class State(StrEnum):
 
 @frozen
 class Reservation:
-    """One reservation; its demands never change."""
+    """One reservation. Its demands shrink only as parts of its goods leave."""
 
     state: State
     demands: tuple[Demand, ...] = ()

@@ -25,6 +25,7 @@ from oms_core.domain.inventory import (
     StockItem,
     StockLevel,
     StockMovement,
+    left_after,
     movement_of_commit,
 )
 from oms_core.domain.scope import Scope
@@ -145,6 +146,43 @@ class SqliteInventory:
 
         return self._write(scope, run)
 
+    def commit_part(
+        self,
+        scope: Scope,
+        reservation_id: str,
+        part_id: str,
+        demands: Sequence[Demand],
+        *,
+        actor: str,
+    ) -> CommitOutcome:
+        """Let a part of a reservation's goods leave; see ``Inventory.commit_part``."""
+        part = summed(demands)
+
+        def run(warehouse: Warehouse, now: datetime) -> CommitOutcome:
+            if warehouse.find(part_id) is not None:
+                return AlreadyCommitted()
+            reservation = warehouse.find(reservation_id)
+            if reservation is None:
+                return AlreadyReleased()
+            outcome = reservation.answer or warehouse.take(reservation.demands)
+            if not isinstance(outcome, Reserved | AlreadyCommitted):
+                return outcome
+            left = left_after(_held(reservation), part)
+            if isinstance(left, OutOfStock):
+                if reservation.state is State.LAPSED:
+                    warehouse.give_back(reservation.demands)
+                return left
+            warehouse.give_back(part)
+            for demand in part:
+                warehouse.book(movement_of_commit(part_id, demand, at=now, actor=actor))
+            warehouse.keep(part_id, Reservation(State.COMMITTED, part))
+            state = State.HELD if left else State.COMMITTED
+            rest = evolve(_ended(reservation, state), demands=left)
+            warehouse.keep(reservation_id, rest)
+            return AlreadyCommitted()
+
+        return self._write(scope, run)
+
     # -- counting --------------------------------------------------------------------------
 
     def adjust(self, scope: Scope, movement: StockMovement) -> StockLevel:
@@ -258,6 +296,11 @@ def _lapses_us(allocation: Allocation, now: datetime) -> int | None:
     if allocation.model is not AllocationModel.SOFT:
         return None
     return to_microseconds(now + timedelta(seconds=allocation.ttl_s))
+
+
+def _held(reservation: Reservation) -> tuple[Demand, ...]:
+    """Tell what has not left yet of a reservation that is held, or was just taken again."""
+    return () if reservation.state is State.COMMITTED else reservation.demands
 
 
 def _ended(reservation: Reservation, state: State) -> Reservation:

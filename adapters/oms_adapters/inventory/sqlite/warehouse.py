@@ -74,7 +74,8 @@ _KEEP: Final = """
 INSERT INTO stock_reservations (tenant, org, id, state, demands, shortages, lapses_us)
 VALUES (?, ?, ?, ?, ?, ?, ?)
 ON CONFLICT (tenant, org, id) DO UPDATE
-SET state = excluded.state, shortages = excluded.shortages, lapses_us = excluded.lapses_us
+SET state = excluded.state, demands = excluded.demands, shortages = excluded.shortages,
+    lapses_us = excluded.lapses_us
 """
 
 TO_LAPSE: Final = """
@@ -138,7 +139,7 @@ class Warehouse:
         )
 
     def keep(self, reservation_id: str, reservation: Reservation) -> None:
-        """Write a reservation; of one that is there, everything but its demands."""
+        """Write a reservation over what is known of it."""
         shortages = shortages_to_text(reservation.shortages) if reservation.shortages else None
         self._connection.execute(
             _KEEP,
