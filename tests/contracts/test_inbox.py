@@ -1,6 +1,11 @@
 """Every inbox adapter sits the exam that embedders' own adapters sit."""
 
+from pathlib import Path
+from tempfile import TemporaryDirectory
+
 from oms_adapters.inbox.memory import MemoryInbox
+from oms_adapters.inbox.sqlite import SqliteInbox
+from oms_adapters.sqlite import SqliteDatabase
 from oms_core.ports.clock import Clock
 from oms_core.ports.inbox import WebhookInbox
 from oms_core.testing import InboxContract
@@ -9,3 +14,14 @@ from oms_core.testing import InboxContract
 class TestMemoryInbox(InboxContract):
     def make_inbox(self, clock: Clock) -> WebhookInbox:
         return MemoryInbox(clock)
+
+
+class TestSqliteInbox(InboxContract):
+    def make_inbox(self, clock: Clock) -> WebhookInbox:
+        self._folder = TemporaryDirectory()
+        self._database = SqliteDatabase(Path(self._folder.name) / "oms.db")
+        return SqliteInbox(self._database, clock)
+
+    def teardown_method(self) -> None:
+        self._database.close()
+        self._folder.cleanup()
