@@ -6,6 +6,7 @@ from itertools import product
 
 from attrs import evolve
 
+from oms_adapters.inbox.mongodb import MongoInbox
 from oms_adapters.inventory.mongodb import MongoInventory
 from oms_adapters.mongodb import MongoDatabase
 from oms_adapters.storage.mongodb import MongoStorage
@@ -22,6 +23,8 @@ from oms_core.domain.inventory import (
 from oms_core.domain.order_status import OrderStatus
 from oms_core.domain.saga_position import SagaState
 from oms_core.errors import InventoryUnavailable, StoreUnavailable, StoreUnusable
+from oms_core.ports.inbox import InboxState
+from oms_core.ports.payments import PaymentRef, ProviderEvent
 from oms_core.ports.storage import Added, OrderQuery
 from oms_core.testing import NOON, SimulatedClock, a_scope, an_order, with_status
 from oms_core.testing.at_once import at_once
@@ -44,6 +47,7 @@ def a_database(loses: Loses, times: int = 1) -> Iterator[tuple[MongoDatabase, Lo
     with mongo_server.new_database() as whole:
         MongoStorage(whole)
         MongoInventory(whole)
+        MongoInbox(whole)
         with (
             LossyWire(mongo_server.uri(), loses, times=times) as wire,
             MongoDatabase(wire.uri, whole.name) as database,
@@ -115,9 +119,35 @@ def a_life_of_stock(database: MongoDatabase) -> Facts:
     return facts
 
 
+def a_life_of_notifications(database: MongoDatabase) -> Facts:
+    """Use every method of the inbox; return every answer."""
+    clock, ref = SimulatedClock(), PaymentRef(a_scope().tenant_id, "pay-1")
+    inbox = MongoInbox(database, clock)
+    one, two, three, four = (ProviderEvent(f"evt-{n}", ref, "paid") for n in range(4))
+    facts: Facts = [
+        inbox.store("pay", [one], at=NOON),
+        inbox.store("pay", [one], at=NOON),
+        inbox.store("pay", [two, three], at=NOON),
+        inbox.store("pay", [three, one, four], at=NOON),
+        inbox.store("pay", [four, two], at=NOON),
+        inbox.count_new(),
+    ]
+    claimed = inbox.claim_new("worker-a", limit=2, lease_s=30)
+    facts.append(claimed)
+    inbox.mark(claimed, InboxState.APPLIED)
+    facts.append(inbox.claim_new("worker-b", limit=5, lease_s=30))
+    inbox.mark(claimed[:1], InboxState.NEW)
+    facts.append(inbox.claim_new("worker-c", limit=5, lease_s=30))
+    facts.append(inbox.of_payment("pay", ref))
+    facts.append(inbox.list_events(list(InboxState)))
+    facts.append(inbox.find_events(ref.tenant_id, "evt-3"))
+    return facts
+
+
 LIVES: dict[Callable[[MongoDatabase], Facts], set[str]] = {
     a_life_of_orders: {"insert", "update", "find", "aggregate"},
     a_life_of_stock: {"insert", "update", "find", "commitTransaction"},
+    a_life_of_notifications: {"insert", "update", "find", "aggregate", "commitTransaction"},
 }
 """Each life, and the kinds of commands that get lost in it."""
 
