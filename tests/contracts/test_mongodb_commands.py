@@ -139,6 +139,7 @@ def test_no_command_about_orders_scans_or_sorts(
     assert added.claim is not None
     storage.add(an_order("mine"))
     storage.get(scope, added.order.id)
+    storage.find_by_payment(scope.tenant_id, "simulated", "pay-1")
     saved = storage.checkpoint(added.order, added.claim.lease, extend_s=30)
     storage.save(with_status(saved.order, OrderStatus.FAILED))
     storage.release(saved.lease)

@@ -93,6 +93,36 @@ def test_a_locked_file_makes_the_outcome_unknown(database: SqliteDatabase) -> No
     assert storage.list_orders(a_scope(), OrderQuery()).orders == ()
 
 
+def test_orders_of_the_first_version_are_found_by_their_payments(
+    database: SqliteDatabase,
+) -> None:
+    """The column was added later, and filled in for the orders that were there."""
+    storage = SqliteStorage(database)
+    storage.add(an_order("live", payment_reference="pay-live"))
+    dead = an_order("dead", payment_reference="pay-dead")
+    storage.add(dead)
+    storage.save(with_status(dead, OrderStatus.FAILED))
+    for statement in (
+        "DROP INDEX orders_by_dead_reference",
+        "ALTER TABLE orders DROP COLUMN dead_reference",
+        "UPDATE oms_schemas SET version = 1 WHERE name = 'orders'",
+    ):
+        database.write(lambda connection, sql=statement: connection.execute(sql).rowcount)  # type: ignore[misc]
+
+    storage = SqliteStorage(database)
+
+    tenant_id, provider = dead.scope.tenant_id, dead.payment.provider
+    found = {
+        reference: storage.find_by_payment(tenant_id, provider, reference)
+        for reference in ("pay-live", "pay-dead", "pay-unknown")
+    }
+    assert {reference: order and order.idempotency_key for reference, order in found.items()} == {
+        "pay-live": "live",
+        "pay-dead": "dead",
+        "pay-unknown": None,
+    }
+
+
 def test_an_order_that_cannot_be_read_keeps_nobody_from_the_others(
     database: SqliteDatabase, caplog: pytest.LogCaptureFixture
 ) -> None:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from functools import partial
+
 from oms_core.errors import InvalidInput
 from oms_core.ports.inbox import InboxState
 from oms_core.testing.inbox_contract.suite import (
@@ -77,10 +79,7 @@ class ListsEvents(InboxSuite):
         assert given is not None
 
         for cursor in ("", "x", given[:-1], given + "A", given[::-1], "é", "\x00"):
-            refusal(
-                InvalidInput,
-                lambda cursor=cursor: self.inbox.list_events(tuple(InboxState), cursor=cursor),
-            )
+            refusal(InvalidInput, partial(self.inbox.list_events, [InboxState.NEW], cursor=cursor))
 
     def test_new_events_are_counted_over_all_tenants_claimed_or_not(self) -> None:
         self.store(an_event("evt-1"), an_event("evt-2"))
