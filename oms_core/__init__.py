@@ -14,6 +14,7 @@ from oms_core.application.place_order import (
     PlaceOrder,
 )
 from oms_core.application.place_order_saga import PlaceOrderSettings
+from oms_core.application.receive_webhook import Received, Webhook
 from oms_core.application.saga import Backoff
 from oms_core.application.saga_runner import RunnerSettings
 from oms_core.application.worker import WorkerSettings
@@ -49,9 +50,11 @@ __all__ = [
     "PlaceOrder",
     "PlaceOrderSettings",
     "Placed",
+    "Received",
     "RunnerSettings",
     "SagaState",
     "Scope",
     "Settings",
+    "Webhook",
     "WorkerSettings",
 ]
