@@ -36,6 +36,7 @@ def open_system(config: Config) -> OrderManagement:
             storage=store.storage,
             inventory=store.inventory,
             payments=make_payments(config, store),
+            inbox=store.inbox(),
             settings=_settings(config),
         )
     except BaseException:
