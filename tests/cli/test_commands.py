@@ -590,8 +590,10 @@ def test_without_a_tenant_notifications_of_all_are_listed(
     assert set(states_of(oms)) == {"evt-ours", "evt-theirs"}
     assert oms("webhooks", "replay", "evt-ours").refusal == (
         2,
-        "oms: an EVENT_ID is one tenant's; name it with --tenant; "
-        "see oms webhooks replay --help.\n",
+        (
+            "oms: an EVENT_ID is one tenant's; name it with --tenant; "
+            "see oms webhooks replay --help.\n"
+        ),
     )
 
 
