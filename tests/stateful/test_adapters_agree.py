@@ -624,4 +624,4 @@ TestMongoStorageAgrees.settings = FEWER
 TestMongoInventoryAgrees = MongoInventoryAgrees.TestCase
 TestMongoInventoryAgrees.settings = FEWER
 TestMongoInboxAgrees = MongoInboxAgrees.TestCase
-TestMongoInboxAgrees.settings = FEWER
+TestMongoInboxAgrees.settings = settings(max_examples=max(1, settings().max_examples // 12))
