@@ -249,11 +249,50 @@ def test_a_process_that_dies_between_any_two_commands_leaves_nothing_half_done()
         assert outcome == (moment not in lived, told, {level}, entries), moment
 
 
+EVENTS = [
+    ProviderEvent(f"evt-{number}", PaymentRef(a_scope().tenant_id, "pay-1"), "paid")
+    for number in range(3)
+]
+
+
+def notify_and_die(whole: MongoDatabase, cut_after: int | None) -> tuple[bool, int]:
+    """Store a notification over a wire that ends; tell whether it did, after how many answers."""
+    MongoInbox(whole)
+    with LossyWire(mongo_server.uri(), cut_after=cut_after) as wire:
+        uri = wire.uri + "&serverSelectionTimeoutMS=2000"
+        with suppress(*DYING), MongoDatabase(uri, whole.name) as mine:
+            MongoInbox(mine).store("pay", EVENTS, at=NOON)
+        return wire.is_cut, wire.answered
+
+
+def test_of_a_notification_all_events_are_stored_or_none_wherever_the_process_dies() -> None:
+    with mongo_server.new_database() as whole:
+        _, answers = notify_and_die(whole, None)
+
+    def die_after(answered: int) -> tuple[bool, int, int, int]:
+        """Return whether it died on the way, what is left, and what a repeat makes of it."""
+        with mongo_server.new_database() as whole:
+            died, _ = notify_and_die(whole, answered)
+            heir = MongoInbox(whole)
+            left = heir.count_new()
+            new = patiently(lambda: heir.store("pay", EVENTS, at=NOON))
+            assert isinstance(new, int)
+            return died, left, new, heir.count_new()
+
+    # The first answers belong to opening the database; those of the call come last.
+    outcomes = at_once(die_after, range(answers - 2, answers + 1))
+
+    for died, left, new, stored in outcomes:
+        assert died
+        assert (left, new) in {(0, 3), (3, 0)}
+        assert stored == 3
+
+
 def patiently(call: Callable[[], object]) -> object:
     """Repeat a call whose outcome is unknown, as the saga does."""
     for _ in range(10):
         try:
             return call()
-        except InventoryUnavailable:
+        except (InventoryUnavailable, StoreUnavailable):
             continue
-    raise AssertionError("the inventory stayed unavailable")
+    raise AssertionError("the store stayed unavailable")

@@ -8,6 +8,7 @@ from pathlib import Path
 
 import pytest
 
+from oms_adapters.inbox.sqlite import SqliteInbox
 from oms_adapters.inventory.sqlite import SqliteInventory
 from oms_adapters.inventory.sqlite.sqlite_inventory import LAPSES_MAX
 from oms_adapters.sqlite import SqliteDatabase
@@ -24,6 +25,7 @@ from oms_core.domain.inventory import (
 from oms_core.domain.order import Order
 from oms_core.domain.order_status import OrderStatus
 from oms_core.errors import InventoryUnavailable, StoreUnavailable, StoreUnusable
+from oms_core.ports.payments import PaymentRef, ProviderEvent
 from oms_core.ports.storage import OrderQuery
 from oms_core.testing import NOON, SimulatedClock, a_scope, an_order, with_status
 
@@ -121,6 +123,27 @@ def test_orders_of_the_first_version_are_found_by_their_payments(
         "pay-dead": "dead",
         "pay-unknown": None,
     }
+
+
+def test_of_a_notification_that_cannot_be_stored_whole_nothing_is_stored(
+    database: SqliteDatabase,
+) -> None:
+    inbox = SqliteInbox(database)
+    ref = PaymentRef(a_scope().tenant_id, "pay-1")
+    events = [ProviderEvent(f"evt-{number}", ref, "paid") for number in range(3)]
+    database.write(
+        lambda connection: (
+            connection.execute(
+                "CREATE TRIGGER refuse BEFORE INSERT ON inbox WHEN NEW.event_id = 'evt-1' "
+                "BEGIN SELECT RAISE(ABORT, 'refused'); END"
+            ).rowcount
+        )
+    )
+
+    with pytest.raises(sqlite3.IntegrityError, match="refused"):
+        inbox.store("pay", events, at=NOON)
+
+    assert inbox.count_new() == 0
 
 
 def test_an_order_that_cannot_be_read_keeps_nobody_from_the_others(
