@@ -13,6 +13,7 @@ from oms_core.application.place_order import (
     Placed,
     PlaceOrder,
 )
+from oms_core.application.receive_webhook import Received, Webhook
 from oms_core.application.saga import Backoff
 from oms_core.application.saga_runner import RunnerSettings
 from oms_core.application.saga_settings import PlaceOrderSettings
@@ -49,9 +50,11 @@ __all__ = [
     "PlaceOrder",
     "PlaceOrderSettings",
     "Placed",
+    "Received",
     "RunnerSettings",
     "SagaState",
     "Scope",
     "Settings",
+    "Webhook",
     "WorkerSettings",
 ]

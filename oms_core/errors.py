@@ -31,6 +31,7 @@
     │   ├── InvalidRequest         the provider refuses the request as malformed
     │   ├── CredentialsRejected    configuration: a person must act
     │   └── WebhookRejected        not authentic, stale or malformed
+    ├── ProviderNotFound           the tenant has no payment provider of this name
     ├── AuthenticationFailed       no token, or one that does not verify
     ├── AuthenticationUnavailable  the issuer's keys cannot be had: nobody knows; try again
     ├── PermissionDenied           a good token that does not permit this
@@ -418,6 +419,17 @@ class WebhookRejected(PaymentTrouble):
     """The notification is not authentic, too old, or malformed: store nothing."""
 
     code: ClassVar[str] = "webhook_rejected"
+
+
+class ProviderNotFound(OmsError):
+    """The tenant has no payment provider of this name: correct the name or the configuration."""
+
+    code: ClassVar[str] = "payment_provider_not_found"
+
+    @property
+    def sentence(self) -> str:
+        """Tell where to look."""
+        return "The tenant has no payment provider of this name; see the configuration."
 
 
 @define(slots=False, eq=False)

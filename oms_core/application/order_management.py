@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Final
 
 from attrs import evolve, field, frozen
 
+from oms_core.application.inbox_applier import InboxApplier
 from oms_core.application.operation_queue import OperationQueue
 from oms_core.application.operation_sagas import operation_sagas
 from oms_core.application.order_changes import OrderChanges
@@ -18,13 +19,21 @@ from oms_core.application.outbox_relay import OutboxRelay
 from oms_core.application.payment_directory import PaymentDirectory
 from oms_core.application.place_order import Placed, PlaceOrder, place_order
 from oms_core.application.place_order_saga import place_order_saga
+from oms_core.application.receive_webhook import Received, Webhook, receive_webhook
 from oms_core.application.saga_moves import SagaMoves
 from oms_core.application.saga_runner import RunnerSettings, SagaRunner
 from oms_core.application.saga_settings import PlaceOrderSettings
 from oms_core.application.worker import Worker, WorkerSettings
+from oms_core.domain.appointing import appoint
+from oms_core.domain.operation import OperationKind
 from oms_core.domain.order import SYSTEM
 from oms_core.domain.saga_position import SagaState
-from oms_core.errors import InvalidInput, Mistake, NothingToSteer
+from oms_core.errors import (
+    ConfigurationError,
+    InvalidInput,
+    Mistake,
+    NothingToSteer,
+)
 from oms_core.ports.clock import SystemClock, system_randomness
 from oms_core.ports.storage import OrderPage, OrderQuery
 
@@ -41,6 +50,7 @@ if TYPE_CHECKING:
     from oms_core.domain.order import Order
     from oms_core.domain.scope import Scope
     from oms_core.ports.clock import Clock, Randomness
+    from oms_core.ports.inbox import WebhookInbox
     from oms_core.ports.inventory import Inventory, StockPage
     from oms_core.ports.payments import PaymentProvider
     from oms_core.ports.publisher import EventPublisher
@@ -79,11 +89,15 @@ class OrderManagement:
         inventory: Inventory,
         payments: PaymentDirectory | Mapping[str, PaymentProvider],
         publisher: EventPublisher | None = None,
+        inbox: WebhookInbox | None = None,
         clock: Clock | None = None,
         randomness: Randomness | None = None,
         settings: Settings | None = None,
     ) -> None:
-        """Put the parts together; *payments* maps the names that requests use to providers."""
+        """Put the parts together; *payments* maps the names that requests use to providers.
+
+        Without an *inbox* no notifications of providers can be received.
+        """
         self.storage = storage
         self.inventory = inventory
         self.payments = (
@@ -91,10 +105,14 @@ class OrderManagement:
         )
         self.settings = settings or Settings()
         self._publisher = publisher
+        self.inbox = inbox
+        self._applier = (
+            None if inbox is None else InboxApplier(inbox, storage, self.payment_changed)
+        )
         self._clock = clock or SystemClock()
         saga = self.settings.saga
         self._saga = place_order_saga(inventory, self.payments, saga)
-        queue = OperationQueue(operation_sagas(inventory, self.payments, saga))
+        queue = self._queue = OperationQueue(operation_sagas(inventory, self.payments, saga))
         self._observers: list[Callable[[Order], None]] = []
         moves = SagaMoves(
             [self._saga],
@@ -216,6 +234,49 @@ class OrderManagement:
 
         return self._changes.change(scope, order_id, due_now)
 
+    # -- notifications of payment providers ------------------------------------------------
+
+    def receive_webhook(self, webhook: Webhook) -> Received:
+        """Verify what a provider notifies and store it: durable when this returns.
+
+        The orders that it concerns hear of it soon afterwards, once however often it comes.
+
+        Raises:
+            ProviderNotFound: the tenant has no account of this name.
+            WebhookRejected: forged, stale or malformed; nothing was stored.
+            RetryableNotExecuted: whether it is authentic cannot be told now.
+            ConfigurationError: there is no inbox to store it in.
+        """
+        if self.inbox is None:
+            raise ConfigurationError(
+                ["Notifications cannot be kept; give OrderManagement an inbox to receive them."]
+            )
+        received = receive_webhook(
+            webhook, payments=self.payments, inbox=self.inbox, at=self._clock.now()
+        )
+        if received.new and self._worker is not None:
+            self._worker.has_mail()
+        return received
+
+    def payment_changed(self, scope: Scope, order_id: UUID) -> Order:
+        """Hear that something happened to an order's payment: it asks the provider what.
+
+        Harmless at any moment, and however often.
+
+        Raises:
+            OrderNotFound: unknown in this tenant and organization.
+        """
+
+        def ask(order: Order, at: datetime) -> Order:
+            if order.saga.phase.is_over:
+                checked = appoint(order, OperationKind.CHECK_PAYMENT, at=at)
+                return self._queue.go_on(checked, at)
+            if order.saga.wait is None or order.saga.due_at is None:
+                return order
+            return evolve(order, saga=evolve(order.saga, due_at=at))
+
+        return self._changes.change(scope, order_id, ask)
+
     # -- operators -----------------------------------------------------------------------
 
     def list_sagas(
@@ -288,6 +349,7 @@ class OrderManagement:
             self._clock,
             settings=self.settings.worker,
             publisher=self._publisher,
+            applier=self._applier,
         )
         self._worker = worker
         worker.start()
@@ -312,11 +374,24 @@ class OrderManagement:
     def run_until_idle(self) -> int:
         """Drive every due order in this thread, publish its events; returns how many drives.
 
-        For programs and tests without worker threads. Orders that wait or back off are
-        left alone; call again later.
+        What providers notified is applied, too. For programs and tests without worker
+        threads. Orders that wait or back off are left alone; call again later.
         """
         drives = 0
         holder = f"in-line:{threading.get_ident()}"
+        while (driven := self._drive_due(holder)) or self._apply_notifications(holder):
+            drives += driven
+        if self._publisher is not None:
+            relay = OutboxRelay(self.storage, self._publisher, holder=holder, clock=self._clock)
+            while relay.relay_once():
+                pass
+        return drives
+
+    def _apply_notifications(self, holder: str) -> int:
+        return 0 if self._applier is None else self._applier.apply_once(holder)
+
+    def _drive_due(self, holder: str) -> int:
+        drives = 0
         while claims := self.storage.claim_due(
             holder,
             limit=1,
@@ -326,10 +401,6 @@ class OrderManagement:
             for claim in claims:
                 self._runner.drive(claim)
                 drives += 1
-        if self._publisher is not None:
-            relay = OutboxRelay(self.storage, self._publisher, holder=holder, clock=self._clock)
-            while relay.relay_once():
-                pass
         return drives
 
     def on_change(self, observer: Callable[[Order], None]) -> None:

@@ -18,6 +18,7 @@ from oms_core.application.outbox_relay import OutboxRelay
 from oms_core.errors import StoreUnavailable
 
 if TYPE_CHECKING:
+    from oms_core.application.inbox_applier import InboxApplier
     from oms_core.application.saga_runner import SagaRunner
     from oms_core.ports.clock import Clock
     from oms_core.ports.publisher import EventPublisher
@@ -67,6 +68,7 @@ class Worker:
         *,
         settings: WorkerSettings,
         publisher: EventPublisher | None = None,
+        applier: InboxApplier | None = None,
     ) -> None:
         """Prepare; ``start`` begins."""
         self._runner = runner
@@ -79,6 +81,7 @@ class Worker:
             if publisher is not None
             else None
         )
+        self._applier = applier
         self._queue: queue.SimpleQueue[_Turn | None] = queue.SimpleQueue()
         self._lock = threading.Lock()
         self._room = threading.Condition(self._lock)
@@ -88,8 +91,10 @@ class Worker:
         self._driven = threading.Event()
         self._look = threading.Event()
         self._news = threading.Event()
+        self._mail = threading.Event()
         self._finder: threading.Thread | None = None
         self._relayer: threading.Thread | None = None
+        self._postman: threading.Thread | None = None
 
     def start(self) -> None:
         """Begin to find and drive orders. Once per worker."""
@@ -98,6 +103,9 @@ class Worker:
         if self._relay is not None:
             self._relayer = threading.Thread(target=self._publish, name="oms-relay", daemon=True)
             self._relayer.start()
+        if self._applier is not None:
+            self._postman = threading.Thread(target=self._apply, name="oms-inbox", daemon=True)
+            self._postman.start()
 
     def wait_for_room(self) -> bool:
         """Tell whether an order accepted now should be claimed for this worker from the start.
@@ -142,6 +150,7 @@ class Worker:
             self._room.notify_all()
             threads = list(self._threads)
         self._look.set()
+        self._mail.set()
         while True:
             try:
                 turn = self._queue.get_nowait()
@@ -151,7 +160,7 @@ class Worker:
                 self._give_back(turn.claim)
         for _ in threads:
             self._queue.put(None)
-        threads += [self._finder] if self._finder is not None else []
+        threads += [each for each in (self._finder, self._postman) if each is not None]
         ends_at = time.monotonic() + timeout_s
         for thread in threads:
             thread.join(max(0.0, ends_at - time.monotonic()))
@@ -283,4 +292,28 @@ class Worker:
         except Exception:  # noqa: BLE001 - the relay must outlive any surprise
             _log.exception("publishing failed")
             self._driven.wait(_STORE_PAUSE_S)
+        return 0
+
+    # -- notifications of payment providers ------------------------------------------------
+
+    def has_mail(self) -> None:
+        """Hear that a provider's notification was stored."""
+        self._mail.set()
+
+    def _apply(self) -> None:
+        while not self._stopping.is_set():
+            if not self._apply_once():
+                self._mail.wait(self._settings.poll_s)
+                self._mail.clear()
+
+    def _apply_once(self) -> int:
+        if self._applier is None:
+            return 0
+        try:
+            return self._applier.apply_once(self.holder)
+        except StoreUnavailable:
+            _log.warning("store unavailable; notifications wait")
+        except Exception:  # noqa: BLE001 - the applier must outlive any surprise
+            _log.exception("applying notifications failed")
+        self._stopping.wait(_STORE_PAUSE_S)
         return 0

@@ -137,6 +137,14 @@ class OrderStorage(Protocol):
         """
         ...
 
+    def find_by_payment(self, tenant_id: UUID, provider: str, reference: str) -> Order | None:
+        """Find the order that a payment belongs to, in whichever organization of the tenant.
+
+        The live order with this reference; if there is none, the failed or cancelled one that
+        was created last; ``None`` if no order ever had it.
+        """
+        ...
+
     def list_orders(self, scope: Scope, query: OrderQuery) -> OrderPage:
         """List orders of one scope, newest first.
 

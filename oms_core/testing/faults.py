@@ -31,6 +31,7 @@ from oms_core.errors import (
 )
 
 if TYPE_CHECKING:
+    from oms_core.ports.inbox import WebhookInbox
     from oms_core.ports.inventory import Inventory
     from oms_core.ports.payments import PaymentProvider
     from oms_core.ports.publisher import EventPublisher
@@ -198,6 +199,14 @@ def faulty_storage(storage: OrderStorage, plan: FaultPlan, name: str = "storage"
     return cast(
         "OrderStorage",
         _Faulty(storage, plan, name, lambda fault: StoreUnavailable(f"simulated_{fault}")),
+    )
+
+
+def faulty_inbox(inbox: WebhookInbox, plan: FaultPlan, name: str = "inbox") -> WebhookInbox:
+    """Wrap an inbox: every fault without a crash is ``StoreUnavailable``, which never tells."""
+    return cast(
+        "WebhookInbox",
+        _Faulty(inbox, plan, name, lambda fault: StoreUnavailable(f"simulated_{fault}")),
     )
 
 

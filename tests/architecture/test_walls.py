@@ -16,7 +16,7 @@ import oms_core
 import oms_entrypoints
 
 CONFIGURATION = Path(__file__).parents[2] / "pyproject.toml"
-KINDS_OF_ADAPTERS = ("auth", "inventory", "payments", "publisher", "storage")
+KINDS_OF_ADAPTERS = ("auth", "inbox", "inventory", "payments", "publisher", "storage")
 
 VIOLATIONS: list[tuple[str, dict[str, str], set[str]]] = [
     (

@@ -6,12 +6,15 @@ import stat
 from collections.abc import Callable
 from importlib.metadata import version
 from pathlib import Path
+from uuid import UUID
 
 import pytest
 
 from oms_core import OrderManagement
 from oms_core.errors import ConfigurationError
 from oms_core.ports.authentication import Principal, Role
+from oms_core.ports.payments import PaymentRef, ProviderEvent
+from oms_core.testing import NOON
 from oms_entrypoints import bootstrap
 from oms_entrypoints.cli.stock_file import read_stock_file
 from oms_entrypoints.config import load_config
@@ -82,6 +85,14 @@ def test_it_tells_its_version(oms: RunCommand) -> None:
             ),
         ),
         (
+            ["webhooks", "replay"],
+            ("name either one EVENT_ID or a --state; see oms webhooks replay --help."),
+        ),
+        (
+            ["webhooks", "replay", "evt-1", "--state", "applied"],
+            ("name either one EVENT_ID or a --state; see oms webhooks replay --help."),
+        ),
+        (
             ["inventory", "adjust", "A"],
             ("Missing argument 'QUANTITY'; see oms inventory adjust --help."),
         ),
@@ -128,6 +139,8 @@ def test_the_scope_must_be_named(
         "inventory levels",
         "sagas list",
         f"sagas retry {UNKNOWN} --reason mended",
+        "webhooks list",
+        "webhooks replay --state unmatched",
         "simulated",
     ],
 )
@@ -515,6 +528,116 @@ def test_an_order_that_needs_nobody_cannot_be_retried(
 
     assert refused.code == 1
     assert "does not need attention" in refused.err
+
+
+# -- notifications ---------------------------------------------------------------------------
+
+
+def notified(system: OrderManagement, *event_ids: str, tenant: str = TENANT) -> None:
+    """Store notifications of a payment that no order has (yet), and apply them."""
+    assert system.inbox is not None
+    ref = PaymentRef(UUID(tenant), "card-4711")
+    events = [ProviderEvent(event_id, ref, "payment.paid") for event_id in event_ids]
+    system.inbox.store("simulated", events, at=NOON)
+    system.run_until_idle()
+
+
+def states_of(oms: RunCommand, *options: str) -> dict[str, str]:
+    events = json.loads(oms("webhooks", "list", "--json", *options).out)["events"]
+    return {event["event_id"]: event["state"] for event in events}
+
+
+def test_no_notifications_is_said(oms: RunCommand, system: OrderManagement) -> None:
+    assert oms("webhooks", "list").out == "No notifications.\n"
+
+
+def test_notifications_are_listed_with_what_became_of_them(
+    oms: RunCommand, system: OrderManagement
+) -> None:
+    notified(system, "evt-1", "evt-2")
+    notified(system, "evt-of-another", tenant=UNKNOWN)
+
+    shown = oms("webhooks", "list").out.splitlines()
+    page = json.loads(oms("webhooks", "list", "--json", "--limit", "1").out)
+    rest = json.loads(oms("webhooks", "list", "--json", "--cursor", page["next_cursor"]).out)
+
+    assert shown[1].split()[:5] == ["evt-2", "unmatched", "payment.paid", "card-4711", "simulated"]
+    assert len(shown) == 3
+    assert page["events"] == [
+        {
+            "event_id": "evt-2",
+            "provider": "simulated",
+            "tenant_id": TENANT,
+            "payment_reference": "card-4711",
+            "kind": "payment.paid",
+            "state": "unmatched",
+            "received_at": "2031-05-04T12:00:00.123456Z",
+            "occurred_at": None,
+            "facts": {},
+        }
+    ]
+    assert [event["event_id"] for event in rest["events"]] == ["evt-1"]
+    assert states_of(oms, "--state", "applied") == {}
+
+
+def test_without_a_tenant_notifications_of_all_are_listed(
+    oms: RunCommand, system: OrderManagement, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    notified(system, "evt-ours")
+    notified(system, "evt-theirs", tenant=UNKNOWN)
+    monkeypatch.delenv("OMS_TENANT")
+
+    assert set(states_of(oms)) == {"evt-ours", "evt-theirs"}
+    assert oms("webhooks", "replay", "evt-ours").refusal == (
+        2,
+        (
+            "oms: an EVENT_ID is one tenant's; name it with --tenant; "
+            "see oms webhooks replay --help.\n"
+        ),
+    )
+
+
+def test_a_notification_is_applied_again_once_its_order_is_there(
+    oms: RunCommand, system: OrderManagement
+) -> None:
+    notified(system, "evt-1", "evt-2")
+    place(system, "ARMCHAIR-1", reference="card-4711")
+    system.run_until_idle()
+
+    replayed = oms("webhooks", "replay", "evt-1")
+    marked = states_of(oms)
+    system.run_until_idle()
+
+    assert (replayed.code, replayed.out) == (
+        0,
+        "1 event is applied again by the next worker that looks.\n",
+    )
+    assert marked == {"evt-1": "new", "evt-2": "unmatched"}
+    assert states_of(oms) == {"evt-1": "applied", "evt-2": "unmatched"}
+
+
+def test_all_notifications_in_a_state_are_applied_again(
+    oms: RunCommand, system: OrderManagement
+) -> None:
+    """More than are marked in one write."""
+    notified(system, *(f"evt-{number}" for number in range(501)))
+    notified(system, "evt-of-another", tenant=UNKNOWN)
+
+    replayed = oms("webhooks", "replay", "--state", "unmatched")
+
+    assert replayed.out == "501 events are applied again by the next worker that looks.\n"
+    assert set(states_of(oms).values()) == {"new"}
+    assert states_of(oms, "--tenant", UNKNOWN) == {"evt-of-another": "unmatched"}
+    assert oms("webhooks", "replay", "--state", "applied").out.startswith("0 events are")
+
+
+def test_a_notification_that_is_not_there_is_a_sentence(
+    oms: RunCommand, system: OrderManagement
+) -> None:
+    assert oms("webhooks", "replay", "evt-unknown").refusal == (
+        1,
+        f"oms: The tenant {TENANT} has no event evt-unknown; see oms webhooks list.\n",
+    )
 
 
 def test_the_simulated_providers_books_can_be_audited(

@@ -8,6 +8,7 @@ from uuid import UUID
 
 import pytest
 
+from oms_adapters.inbox.mongodb import MongoInbox
 from oms_adapters.inventory.mongodb import MongoInventory
 from oms_adapters.mongodb import MongoDatabase
 from oms_adapters.storage.mongodb import MongoStorage
@@ -20,6 +21,8 @@ from oms_core.domain.inventory import (
 )
 from oms_core.domain.order_status import OrderStatus
 from oms_core.domain.saga_position import SagaState
+from oms_core.ports.inbox import InboxState
+from oms_core.ports.payments import PaymentRef, ProviderEvent
 from oms_core.ports.storage import Added, OrderQuery
 from oms_core.testing import NOON, a_scope, an_order, with_status
 from tests.support import mongo_server
@@ -136,6 +139,7 @@ def test_no_command_about_orders_scans_or_sorts(
     assert added.claim is not None
     storage.add(an_order("mine"))
     storage.get(scope, added.order.id)
+    storage.find_by_payment(scope.tenant_id, "simulated", "pay-1")
     saved = storage.checkpoint(added.order, added.claim.lease, extend_s=30)
     storage.save(with_status(saved.order, OrderStatus.FAILED))
     storage.release(saved.lease)
@@ -197,6 +201,44 @@ def test_no_command_about_stock_scans_or_sorts(
     )
 
 
+def test_no_command_about_notifications_scans_or_sorts(
+    recorded: tuple[MongoDatabase, LossyWire],
+) -> None:
+    database, wire = recorded
+    inbox, tenant = MongoInbox(database), a_scope().tenant_id
+    events = [
+        ProviderEvent(f"evt-{n}", PaymentRef(tenant, f"pay-{n % 9}"), "paid") for n in range(300)
+    ]
+    inbox.store("pay", events, at=NOON)
+    inbox.store("pay", events[:1], at=NOON)
+    inbox.of_payment("pay", PaymentRef(tenant, "pay-1"))
+    inbox.mark(inbox.claim_new("worker", limit=2, lease_s=30), InboxState.APPLIED)
+    inbox.find_events(tenant, "evt-1")
+    for count, of_tenant in product((1, 2, 3), (None, tenant)):
+        states = list(InboxState)[:count]
+        page = inbox.list_events(states, tenant_id=of_tenant, limit=1)
+        inbox.list_events(states, tenant_id=of_tenant, cursor=page.next_cursor)
+    inbox.count_new()
+
+    assert len(wire.sent) >= 20
+    assert used_indexes(database, wire) == indexes_of(database, "inbox")
+
+
+def test_storing_a_notification_is_one_round_trip_and_nothing_to_apply_is_one(
+    recorded: tuple[MongoDatabase, LossyWire],
+) -> None:
+    database, wire = recorded
+    inbox = MongoInbox(database)
+    event = ProviderEvent("evt-1", PaymentRef(a_scope().tenant_id, "pay-1"), "paid")
+    inbox.claim_new("warm-up", limit=9, lease_s=30)
+    before = len(wire.sent)
+
+    inbox.claim_new("worker", limit=9, lease_s=30)
+    inbox.store("pay", [event], at=NOON)
+
+    assert [next(iter(command)) for command in wire.sent[before:]] == ["find", "insert"]
+
+
 def test_accepting_an_order_is_one_round_trip_and_a_step_is_one(
     recorded: tuple[MongoDatabase, LossyWire],
 ) -> None:
@@ -235,6 +277,7 @@ def test_every_write_waits_for_the_journals_of_a_majority_and_every_read_is_of_c
 ) -> None:
     database, wire = recorded
     storage, inventory = MongoStorage(database), MongoInventory(database)
+    inbox, ref = MongoInbox(database), PaymentRef(a_scope().tenant_id, "pay-1")
     added = storage.add(an_order("mine"), holder="worker-a", lease_s=30)
     storage.add(an_order("mine"))
     storage.save(added.order)
@@ -243,6 +286,9 @@ def test_every_write_waits_for_the_journals_of_a_majority_and_every_read_is_of_c
     storage.ping()
     inventory.reserve(a_scope(), "order", [Demand(ARMCHAIR, 1)], allocation=HARD)
     inventory.commit(a_scope(), "order", actor="worker")
+    inbox.store("pay", [ProviderEvent("evt-1", ref, "paid")], at=NOON)
+    inbox.store("pay", [ProviderEvent(f"evt-{n}", ref, "paid") for n in (1, 2)], at=NOON)
+    inbox.mark(inbox.claim_new("worker", limit=5, lease_s=30), InboxState.APPLIED)
 
     in_transactions = [command for command in wire.sent if "autocommit" in command]
     alone = [command for command in wire.sent if "autocommit" not in command]
@@ -252,7 +298,7 @@ def test_every_write_waits_for_the_journals_of_a_majority_and_every_read_is_of_c
     begins = [c for c in in_transactions if c.get("startTransaction")]
     assert len(writes) > 6
     assert len(reads) > 6
-    assert len(begins) >= 2
+    assert len(begins) >= 3
     assert {(c["writeConcern"]["w"], c["writeConcern"]["j"]) for c in writes} == {
         ("majority", True)
     }

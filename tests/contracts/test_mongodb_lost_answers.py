@@ -6,6 +6,7 @@ from itertools import product
 
 from attrs import evolve
 
+from oms_adapters.inbox.mongodb import MongoInbox
 from oms_adapters.inventory.mongodb import MongoInventory
 from oms_adapters.mongodb import MongoDatabase
 from oms_adapters.storage.mongodb import MongoStorage
@@ -22,6 +23,8 @@ from oms_core.domain.inventory import (
 from oms_core.domain.order_status import OrderStatus
 from oms_core.domain.saga_position import SagaState
 from oms_core.errors import InventoryUnavailable, StoreUnavailable, StoreUnusable
+from oms_core.ports.inbox import InboxState
+from oms_core.ports.payments import PaymentRef, ProviderEvent
 from oms_core.ports.storage import Added, OrderQuery
 from oms_core.testing import NOON, SimulatedClock, a_scope, an_order, with_status
 from oms_core.testing.at_once import at_once
@@ -44,6 +47,7 @@ def a_database(loses: Loses, times: int = 1) -> Iterator[tuple[MongoDatabase, Lo
     with mongo_server.new_database() as whole:
         MongoStorage(whole)
         MongoInventory(whole)
+        MongoInbox(whole)
         with (
             LossyWire(mongo_server.uri(), loses, times=times) as wire,
             MongoDatabase(wire.uri, whole.name) as database,
@@ -115,9 +119,35 @@ def a_life_of_stock(database: MongoDatabase) -> Facts:
     return facts
 
 
+def a_life_of_notifications(database: MongoDatabase) -> Facts:
+    """Use every method of the inbox; return every answer."""
+    clock, ref = SimulatedClock(), PaymentRef(a_scope().tenant_id, "pay-1")
+    inbox = MongoInbox(database, clock)
+    one, two, three, four = (ProviderEvent(f"evt-{n}", ref, "paid") for n in range(4))
+    facts: Facts = [
+        inbox.store("pay", [one], at=NOON),
+        inbox.store("pay", [one], at=NOON),
+        inbox.store("pay", [two, three], at=NOON),
+        inbox.store("pay", [three, one, four], at=NOON),
+        inbox.store("pay", [four, two], at=NOON),
+        inbox.count_new(),
+    ]
+    claimed = inbox.claim_new("worker-a", limit=2, lease_s=30)
+    facts.append(claimed)
+    inbox.mark(claimed, InboxState.APPLIED)
+    facts.append(inbox.claim_new("worker-b", limit=5, lease_s=30))
+    inbox.mark(claimed[:1], InboxState.NEW)
+    facts.append(inbox.claim_new("worker-c", limit=5, lease_s=30))
+    facts.append(inbox.of_payment("pay", ref))
+    facts.append(inbox.list_events(list(InboxState)))
+    facts.append(inbox.find_events(ref.tenant_id, "evt-3"))
+    return facts
+
+
 LIVES: dict[Callable[[MongoDatabase], Facts], set[str]] = {
     a_life_of_orders: {"insert", "update", "find", "aggregate"},
     a_life_of_stock: {"insert", "update", "find", "commitTransaction"},
+    a_life_of_notifications: {"insert", "update", "find", "aggregate", "commitTransaction"},
 }
 """Each life, and the kinds of commands that get lost in it."""
 
@@ -219,11 +249,50 @@ def test_a_process_that_dies_between_any_two_commands_leaves_nothing_half_done()
         assert outcome == (moment not in lived, told, {level}, entries), moment
 
 
+EVENTS = [
+    ProviderEvent(f"evt-{number}", PaymentRef(a_scope().tenant_id, "pay-1"), "paid")
+    for number in range(3)
+]
+
+
+def notify_and_die(whole: MongoDatabase, cut_after: int | None) -> tuple[bool, int]:
+    """Store a notification over a wire that ends; tell whether it did, after how many answers."""
+    MongoInbox(whole)
+    with LossyWire(mongo_server.uri(), cut_after=cut_after) as wire:
+        uri = wire.uri + "&serverSelectionTimeoutMS=2000"
+        with suppress(*DYING), MongoDatabase(uri, whole.name) as mine:
+            MongoInbox(mine).store("pay", EVENTS, at=NOON)
+        return wire.is_cut, wire.answered
+
+
+def test_of_a_notification_all_events_are_stored_or_none_wherever_the_process_dies() -> None:
+    with mongo_server.new_database() as whole:
+        _, answers = notify_and_die(whole, None)
+
+    def die_after(answered: int) -> tuple[bool, int, int, int]:
+        """Return whether it died on the way, what is left, and what a repeat makes of it."""
+        with mongo_server.new_database() as whole:
+            died, _ = notify_and_die(whole, answered)
+            heir = MongoInbox(whole)
+            left = heir.count_new()
+            new = patiently(lambda: heir.store("pay", EVENTS, at=NOON))
+            assert isinstance(new, int)
+            return died, left, new, heir.count_new()
+
+    # The first answers belong to opening the database; those of the call come last.
+    outcomes = at_once(die_after, range(answers - 2, answers + 1))
+
+    for died, left, new, stored in outcomes:
+        assert died
+        assert (left, new) in {(0, 3), (3, 0)}
+        assert stored == 3
+
+
 def patiently(call: Callable[[], object]) -> object:
     """Repeat a call whose outcome is unknown, as the saga does."""
     for _ in range(10):
         try:
             return call()
-        except InventoryUnavailable:
+        except (InventoryUnavailable, StoreUnavailable):
             continue
-    raise AssertionError("the inventory stayed unavailable")
+    raise AssertionError("the store stayed unavailable")

@@ -10,6 +10,7 @@ from typing import Any
 
 import pytest
 
+from oms_adapters.inbox.sqlite import SqliteInbox
 from oms_adapters.inventory.sqlite import SqliteInventory
 from oms_adapters.sqlite import SqliteDatabase
 from oms_adapters.storage.sqlite import SqliteStorage
@@ -22,6 +23,7 @@ from oms_core.domain.inventory import (
     StockMovement,
 )
 from oms_core.ports.clock import SystemClock
+from oms_core.ports.inbox import InboxState
 from oms_core.ports.storage import OrderQuery
 from oms_core.testing import NOON, a_scope, an_order
 
@@ -29,11 +31,13 @@ PROCESSES = 3
 
 PROLOGUE = """
 import json, sys
+from oms_adapters.inbox.sqlite import SqliteInbox
 from oms_adapters.inventory.sqlite import SqliteInventory
 from oms_adapters.sqlite import SqliteDatabase
 from oms_adapters.storage.sqlite import SqliteStorage
 from oms_core.domain.inventory import Allocation, Demand, Reserved, StockItem
 from oms_core.errors import PaymentReferenceInUse
+from oms_core.ports.payments import PaymentRef, ProviderEvent
 from oms_core.ports.storage import Added
 from oms_core.testing import NOON, a_scope, an_order
 from oms_core.testing.at_once import at_once
@@ -41,6 +45,7 @@ from oms_core.testing.at_once import at_once
 me = int(sys.argv[2])
 database = SqliteDatabase(sys.argv[1])
 storage, inventory = SqliteStorage(database), SqliteInventory(database)
+inbox = SqliteInbox(database)
 print("ready", flush=True)
 sys.stdin.readline()
 """
@@ -56,6 +61,7 @@ def database(tmp_path: Path) -> Iterator[SqliteDatabase]:
     with SqliteDatabase(tmp_path / "oms.db") as database:
         SqliteStorage(database)
         SqliteInventory(database)
+        SqliteInbox(database)
         yield database
 
 
@@ -223,3 +229,33 @@ result = None
     child.communicate("go on\n", timeout=60)
 
     assert read == [3] * 50
+
+
+def test_processes_that_receive_the_same_notifications_store_and_apply_each_once(
+    database: SqliteDatabase,
+) -> None:
+    answers = in_processes(
+        database,
+        """
+tenant = a_scope().tenant_id
+events = [
+    ProviderEvent(f"evt-{n:02}", PaymentRef(tenant, f"pay-{n % 5}"), "paid") for n in range(24)
+]
+def receive_and_apply(thread):
+    new = 0
+    for first in range(6 * thread, 6 * thread + 24, 3):
+        new += inbox.store("pay", [events[n % 24] for n in (first, first + 1, first + 2)], at=NOON)
+    claimed = []
+    while found := inbox.claim_new(f"{me}-{thread}", limit=2, lease_s=60):
+        claimed += [received.event.event_id for received in found]
+    return new, claimed
+result = at_once(receive_and_apply, range(4))
+""",
+    )
+
+    threads = [thread for process in answers for thread in process]
+    every = [f"evt-{number:02}" for number in range(24)]
+    assert sum(new for new, _ in threads) == 24
+    assert sorted(event_id for _, claimed in threads for event_id in claimed) == every
+    stored = SqliteInbox(database).list_events([InboxState.NEW]).events
+    assert sorted(received.event.event_id for received in stored) == every

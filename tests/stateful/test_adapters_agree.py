@@ -20,6 +20,9 @@ from hypothesis.stateful import (
     rule,
 )
 
+from oms_adapters.inbox.memory import MemoryInbox
+from oms_adapters.inbox.mongodb import MongoInbox
+from oms_adapters.inbox.sqlite import SqliteInbox
 from oms_adapters.inventory.memory import MemoryInventory
 from oms_adapters.inventory.mongodb import MongoInventory
 from oms_adapters.inventory.sqlite import SqliteInventory
@@ -39,7 +42,9 @@ from oms_core.domain.order_status import OrderStatus
 from oms_core.domain.saga_position import Attention, SagaPhase, SagaState, Wait
 from oms_core.domain.scope import Scope, order_id_for
 from oms_core.errors import OmsError
+from oms_core.ports.inbox import InboxState, ReceivedEvent, WebhookInbox
 from oms_core.ports.inventory import Inventory
+from oms_core.ports.payments import PaymentRef, ProviderEvent
 from oms_core.ports.storage import (
     Added,
     Claim,
@@ -58,6 +63,8 @@ KEYS = [f"order-{number}" for number in range(5)]
 HOLDERS = ["worker-a", "worker-b"]
 DEFINITIONS = ["place_order/1", "place_order/2"]
 CHANNELS = ["web", "pos"]
+PROVIDERS = ["simulated", "other"]
+REFERENCES = ["pay-1", "pay-2", "pay-3"]
 CUSTOMERS = [None, UUID(int=1), UUID(int=2**127)]
 STATUSES = [
     OrderStatus.PENDING_PAYMENT,
@@ -139,8 +146,8 @@ class StoragesAgree(SideBySide):
         target=orders,
         scope=scopes,
         key=keys,
-        reference=st.sampled_from(["pay-1", "pay-2", "pay-3", None]),
-        provider=st.sampled_from(["simulated", "other"]),
+        reference=st.sampled_from([*REFERENCES, None]),
+        provider=st.sampled_from(PROVIDERS),
         channel=st.sampled_from(CHANNELS),
         customer=st.sampled_from(CUSTOMERS),
         definition=st.sampled_from(DEFINITIONS),
@@ -338,6 +345,14 @@ class StoragesAgree(SideBySide):
         return page.next_cursor if isinstance(page, OrderPage) and page.next_cursor else multiple()
 
     @rule(
+        scope=scopes,
+        provider=st.sampled_from(PROVIDERS),
+        reference=st.sampled_from(REFERENCES),
+    )
+    def find_by_payment(self, scope: Scope, provider: str, reference: str) -> None:
+        self.ask(lambda store: store.find_by_payment(scope.tenant_id, provider, reference))
+
+    @rule(
         states=st.sets(st.sampled_from(list(SagaState))),
         scope=st.none() | scopes,
         limit=limits,
@@ -477,6 +492,91 @@ class InventoriesAgree(SideBySide):
                 assert 0 <= level.reserved <= level.on_hand
 
 
+class InboxesAgree(SideBySide):
+    """What was notified, who acts on it, and what became of it."""
+
+    events = st.builds(
+        ProviderEvent,
+        event_id=st.sampled_from([f"evt-{number}" for number in range(6)]),
+        ref=st.builds(
+            PaymentRef,
+            st.sampled_from(sorted({scope.tenant_id for scope in SCOPES})),
+            st.sampled_from(REFERENCES),
+        ),
+        kind=st.sampled_from(["paid", "refunded"]),
+    )
+    states = st.sampled_from(list(InboxState))
+    received = Bundle("received")
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.memory = MemoryInbox(self.clock)
+        self.others = self.make_others()
+
+    def make_others(self) -> list[WebhookInbox]:
+        return [SqliteInbox(self.database, self.clock)]
+
+    def ask(self, question: Callable[[WebhookInbox], object]) -> Any:
+        expected = answer_of(lambda: question(self.memory))
+        for other in self.others:
+            assert answer_of(lambda: question(other)) == expected  # noqa: B023
+        return expected
+
+    @rule(
+        provider=st.sampled_from(PROVIDERS),
+        events=st.lists(events, max_size=4),
+        age_s=st.sampled_from([0, 0, 2]),
+    )
+    def store(self, provider: str, events: Sequence[ProviderEvent], age_s: int) -> None:
+        at = self.clock.now() - age_s * SECOND
+        self.ask(lambda inbox: inbox.store(provider, events, at=at))
+
+    @rule(target=received, holder=holders, limit=limits, lease_s=few_seconds)
+    def claim_new(self, holder: str, limit: int, lease_s: float) -> Any:
+        claimed = self.ask(
+            lambda inbox: list(inbox.claim_new(holder, limit=limit, lease_s=lease_s))
+        )
+        return multiple(*claimed)
+
+    @rule(marked=st.lists(received, max_size=3), state=states)
+    def mark(self, marked: Sequence[ReceivedEvent], state: InboxState) -> None:
+        self.ask(lambda inbox: inbox.mark(marked, state))
+
+    @rule(event=events, provider=st.sampled_from(PROVIDERS))
+    def look(self, event: ProviderEvent, provider: str) -> None:
+        self.ask(lambda inbox: list(inbox.of_payment(provider, event.ref)))
+        self.ask(
+            lambda inbox: sorted(
+                inbox.find_events(event.ref.tenant_id, event.event_id),
+                key=lambda each: each.provider,
+            )
+        )
+
+    @rule(
+        states=st.sets(states),
+        tenant_id=st.none() | st.sampled_from([scope.tenant_id for scope in SCOPES]),
+        limit=limits,
+    )
+    def walk(self, states: set[InboxState], tenant_id: UUID | None, limit: int) -> None:
+        """Page by page: a cursor is each store's own."""
+
+        def question(inbox: WebhookInbox) -> list[Sequence[ReceivedEvent]]:
+            pages: list[Sequence[ReceivedEvent]] = []
+            cursor = None
+            while True:
+                page = inbox.list_events(states, tenant_id=tenant_id, limit=limit, cursor=cursor)
+                pages.append(page.events)
+                cursor = page.next_cursor
+                if cursor is None:
+                    return pages
+
+        self.ask(question)
+
+    @invariant()
+    def agree_on_what_is_to_be_done(self) -> None:
+        self.ask(lambda inbox: inbox.count_new())
+
+
 class MongoStorageAgrees(StoragesAgree):
     """With MongoDB beside them; it is slower, so its lives are fewer."""
 
@@ -501,11 +601,27 @@ class MongoInventoryAgrees(InventoriesAgree):
         super().teardown()
 
 
+class MongoInboxAgrees(InboxesAgree):
+    """Likewise."""
+
+    def make_others(self) -> list[WebhookInbox]:
+        self.mongo = mongo_server.emptied_database()
+        return [*super().make_others(), MongoInbox(self.mongo, self.clock)]
+
+    def teardown(self) -> None:
+        self.mongo.close()
+        super().teardown()
+
+
 FEWER = settings(max_examples=max(1, settings().max_examples // 6))
 
 TestStoragesAgree = StoragesAgree.TestCase
 TestInventoriesAgree = InventoriesAgree.TestCase
+TestInboxesAgree = InboxesAgree.TestCase
+TestInboxesAgree.settings = settings(max_examples=max(1, settings().max_examples // 3))
 TestMongoStorageAgrees = MongoStorageAgrees.TestCase
 TestMongoStorageAgrees.settings = FEWER
 TestMongoInventoryAgrees = MongoInventoryAgrees.TestCase
 TestMongoInventoryAgrees.settings = FEWER
+TestMongoInboxAgrees = MongoInboxAgrees.TestCase
+TestMongoInboxAgrees.settings = settings(max_examples=max(1, settings().max_examples // 12))

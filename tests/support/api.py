@@ -15,12 +15,14 @@ from openapi_schema_validator import OAS31Validator, oas31_format_checker
 from oms_adapters.auth.chain import AuthenticatorChain
 from oms_adapters.auth.jwt import JwtAuthenticator, SharedSecret, mint_token
 from oms_adapters.auth.static_tokens import StaticToken, StaticTokenAuthenticator, hash_of
+from oms_adapters.inbox.memory import MemoryInbox
 from oms_adapters.inventory.memory import MemoryInventory
 from oms_adapters.payments.simulated import MemoryLedger, SimulatedPayments
 from oms_adapters.storage.memory import MemoryStorage
 from oms_core import AdjustStock, OrderManagement, OrderQuery, Scope
 from oms_core.domain.inventory import StockItem
 from oms_core.ports.authentication import Authenticator, Principal, Role
+from oms_core.ports.inbox import WebhookInbox
 from oms_core.ports.inventory import Inventory
 from oms_core.ports.storage import OrderStorage
 from oms_core.testing import SimulatedClock, a_scope
@@ -35,6 +37,7 @@ LEVELS = "/api/v1/inventory/levels"
 ARMCHAIR = "CRUNCHY-ARMCHAIR"
 SECRET = b"an-unmistakable-signing-secret-of-48-bytes-or-so"
 MACHINE_TOKEN = "oms_unmistakable-machine-token-4711"
+WEBHOOK_SECRET = "unmistakable-webhook-secret-4711"
 PROBLEM = "application/problem+json"
 JsonObject = dict[str, Any]
 
@@ -49,16 +52,19 @@ class Api:
         authenticator: Authenticator | None = None,
         storage: OrderStorage | None = None,
         inventory: Inventory | None = None,
+        inbox: WebhookInbox | None = None,
     ) -> None:
         self.scope = a_scope()
         self.clock = SimulatedClock()
         self.storage = storage or MemoryStorage(self.clock)
         self.inventory = inventory or MemoryInventory(self.clock)
-        self.payments = SimulatedPayments(MemoryLedger(), self.clock)
+        self.payments = SimulatedPayments(MemoryLedger(), self.clock, webhook_secret=WEBHOOK_SECRET)
+        self.inbox = inbox or MemoryInbox(self.clock)
         self.oms = OrderManagement(
             storage=self.storage,
             inventory=self.inventory,
             payments={"simulated": self.payments},
+            inbox=self.inbox,
             clock=self.clock,
         )
         self.log = io.StringIO()
@@ -256,6 +262,8 @@ def operation_of(method: str, path: str) -> JsonObject | None:
 
 
 def _path_of(path: str) -> str:
+    if re.fullmatch(r"/webhooks/[^/]+/[^/]+", path):
+        return "/webhooks/{provider}/{tenant_id}"
     return re.sub(rf"^{ORDERS}/[^/]+$", ORDERS + "/{order_id}", path)
 
 

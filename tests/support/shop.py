@@ -4,6 +4,7 @@ from collections.abc import Mapping, Sequence
 from random import Random
 from uuid import UUID
 
+from oms_adapters.inbox.memory import MemoryInbox
 from oms_adapters.inventory.memory import MemoryInventory
 from oms_adapters.payments.simulated import MemoryLedger, PaymentAudit, SimulatedPayments
 from oms_adapters.storage.memory import MemoryStorage
@@ -29,6 +30,7 @@ from oms_core.testing import SimulatedClock, a_scope
 from oms_core.testing.faults import (
     FaultPlan,
     SimulatedCrash,
+    faulty_inbox,
     faulty_inventory,
     faulty_payments,
     faulty_publisher,
@@ -41,6 +43,7 @@ SOFT = Allocation(AllocationModel.SOFT, ttl_s=900.0)
 LEASE_S = 30.0
 RELAY_LEASE_S = 10.0
 ROUNDS_MAX = 500
+WEBHOOK_SECRET = "unmistakable-webhook-secret-4711"
 
 
 class Subscriber:
@@ -67,15 +70,21 @@ class Shop:
         saga: PlaceOrderSettings | None = None,
         providers: Mapping[str, PaymentProvider] | None = None,
         capabilities: Capabilities | None = None,
+        is_notified: bool = False,
     ) -> None:
+        """Open it; *is_notified*: the bank sends signed notifications, and they are received."""
         self.scope = a_scope()
         self.clock = SimulatedClock()
         self.plan = plan or FaultPlan()
         self.storage = MemoryStorage(self.clock)
         self.inventory = MemoryInventory(self.clock)
         self.payments = SimulatedPayments(
-            MemoryLedger(), self.clock, capabilities=capabilities or Capabilities()
+            MemoryLedger(),
+            self.clock,
+            webhook_secret=WEBHOOK_SECRET,
+            capabilities=capabilities or Capabilities(),
         )
+        self.inbox = MemoryInbox(self.clock) if is_notified else None
         self.providers = providers or {"simulated": self.payments}
         self.subscriber = Subscriber()
         self.settings = Settings(
@@ -94,6 +103,7 @@ class Shop:
             inventory=faulty_inventory(self.inventory, plan),
             payments={name: faulty_payments(p, plan) for name, p in self.providers.items()},
             publisher=faulty_publisher(self.subscriber, plan),
+            inbox=None if self.inbox is None else faulty_inbox(self.inbox, plan),
             clock=self.clock,
             randomness=Random(7),
             settings=self.settings,

@@ -56,6 +56,7 @@ CODES = {
     "payment_not_executed",
     "payment_not_found",
     "payment_outcome_unknown",
+    "payment_provider_not_found",
     "payment_reference_in_use",
     "payment_trouble",
     "permission_denied",

@@ -26,6 +26,8 @@ from pymongo.errors import (
     WTimeoutError,
 )
 
+from oms_adapters.inbox.mongodb import MongoInbox
+from oms_adapters.inbox.mongodb.collections import INBOX
 from oms_adapters.inventory.mongodb import MongoInventory
 from oms_adapters.inventory.mongodb.collections import INVENTORY
 from oms_adapters.mongodb import MongoDatabase
@@ -33,13 +35,14 @@ from oms_adapters.mongodb.connection import require_durable
 from oms_adapters.mongodb.verdict import is_transient, verdict
 from oms_adapters.storage.mongodb import MongoStorage
 from oms_adapters.storage.mongodb.collections import ORDERS
+from oms_core.domain.order_status import OrderStatus
 from oms_core.errors import (
     ConfigurationError,
     StorageTrouble,
     StoreUnavailable,
     StoreUnusable,
 )
-from oms_core.testing import an_order
+from oms_core.testing import an_order, with_status
 from oms_core.testing.refusal import refusal
 from tests.support import mongo_server
 
@@ -206,14 +209,17 @@ def database() -> Iterator[MongoDatabase]:
 def test_opening_it_again_changes_nothing(database: MongoDatabase) -> None:
     MongoStorage(database).add(an_order())
     MongoInventory(database)
+    MongoInbox(database)
     there = mongo_server.client()[database.name]
     before = {name: there[name].index_information() for name in there.list_collection_names()}
 
     MongoStorage(database)
     MongoInventory(database)
+    MongoInbox(database)
 
     after = {name: there[name].index_information() for name in there.list_collection_names()}
     assert set(before) == {
+        "inbox",
         "oms_schemas",
         "orders",
         "stock",
@@ -229,9 +235,10 @@ def test_several_processes_may_make_the_collections_at_once(database: MongoDatab
         "import sys; from oms_adapters.mongodb import MongoDatabase;"
         "from oms_adapters.storage.mongodb import MongoStorage;"
         "from oms_adapters.inventory.mongodb import MongoInventory;"
+        "from oms_adapters.inbox.mongodb import MongoInbox;"
         "print('ready', flush=True); sys.stdin.readline();"
         "database = MongoDatabase(sys.argv[1], sys.argv[2]);"
-        "MongoStorage(database); MongoInventory(database); database.close()"
+        "MongoStorage(database); MongoInventory(database); MongoInbox(database); database.close()"
     )
     processes = [
         subprocess.Popen(
@@ -256,7 +263,7 @@ def test_several_processes_may_make_the_collections_at_once(database: MongoDatab
 def all_indexes() -> list[tuple[str, str]]:
     return [
         (collection.name, index.name)
-        for schema in (ORDERS, INVENTORY)
+        for schema in (ORDERS, INVENTORY, INBOX)
         for collection in schema.collections
         for index in collection.indexes
     ]
@@ -267,10 +274,9 @@ def test_a_store_without_one_of_its_indexes_is_refused(
     database: MongoDatabase, collection: str, index: str
 ) -> None:
     """Without a unique one, an order might be paid for twice; no one makes it silently anew."""
-    MongoStorage(database)
-    MongoInventory(database)
+    adapter = {"orders": MongoStorage, "inbox": MongoInbox}.get(collection, MongoInventory)
+    adapter(database)
     mongo_server.client()[database.name][collection].drop_index(index)
-    adapter = MongoStorage if collection == "orders" else MongoInventory
 
     error = refusal(StoreUnusable, lambda: adapter(database))
 
@@ -288,6 +294,27 @@ def test_an_index_that_no_longer_is_unique_is_refused(database: MongoDatabase) -
     error = refusal(StoreUnusable, lambda: MongoStorage(database))
 
     assert "is not the one this program made" in error.sentence
+
+
+def test_orders_of_the_first_version_are_found_by_their_payments(database: MongoDatabase) -> None:
+    """The fields were added later, and filled in for the orders that were there."""
+    storage = MongoStorage(database)
+    storage.add(an_order("live", payment_reference="pay-live"))
+    dead = an_order("dead", payment_reference="pay-dead")
+    storage.add(dead)
+    storage.save(with_status(dead, OrderStatus.FAILED))
+    there = mongo_server.client()[database.name]
+    there.orders.drop_index("orders_by_reference")
+    there.orders.update_many({}, {"$unset": {"reference": "", "is_dead": ""}})
+    there.oms_schemas.update_one({"_id": "orders"}, {"$set": {"version": 1}})
+
+    MongoStorage(database)
+
+    fields = {each["reference"]: each["is_dead"] for each in there.orders.find()}
+    assert fields == {"pay-live": False, "pay-dead": True}
+    found = storage.find_by_payment(dead.scope.tenant_id, dead.payment.provider, "pay-dead")
+    assert found is not None
+    assert found.id == dead.id
 
 
 def test_a_store_of_a_newer_version_is_refused(database: MongoDatabase) -> None:

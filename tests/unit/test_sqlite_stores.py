@@ -8,6 +8,7 @@ from pathlib import Path
 
 import pytest
 
+from oms_adapters.inbox.sqlite import SqliteInbox
 from oms_adapters.inventory.sqlite import SqliteInventory
 from oms_adapters.inventory.sqlite.sqlite_inventory import LAPSES_MAX
 from oms_adapters.sqlite import SqliteDatabase
@@ -24,6 +25,7 @@ from oms_core.domain.inventory import (
 from oms_core.domain.order import Order
 from oms_core.domain.order_status import OrderStatus
 from oms_core.errors import InventoryUnavailable, StoreUnavailable, StoreUnusable
+from oms_core.ports.payments import PaymentRef, ProviderEvent
 from oms_core.ports.storage import OrderQuery
 from oms_core.testing import NOON, SimulatedClock, a_scope, an_order, with_status
 
@@ -91,6 +93,57 @@ def test_a_locked_file_makes_the_outcome_unknown(database: SqliteDatabase) -> No
     assert "locked" in of_storage.value.reason
     assert "locked" in of_inventory.value.reason
     assert storage.list_orders(a_scope(), OrderQuery()).orders == ()
+
+
+def test_orders_of_the_first_version_are_found_by_their_payments(
+    database: SqliteDatabase,
+) -> None:
+    """The column was added later, and filled in for the orders that were there."""
+    storage = SqliteStorage(database)
+    storage.add(an_order("live", payment_reference="pay-live"))
+    dead = an_order("dead", payment_reference="pay-dead")
+    storage.add(dead)
+    storage.save(with_status(dead, OrderStatus.FAILED))
+    for statement in (
+        "DROP INDEX orders_by_dead_reference",
+        "ALTER TABLE orders DROP COLUMN dead_reference",
+        "UPDATE oms_schemas SET version = 1 WHERE name = 'orders'",
+    ):
+        database.write(lambda connection, sql=statement: connection.execute(sql).rowcount)  # type: ignore[misc]
+
+    storage = SqliteStorage(database)
+
+    tenant_id, provider = dead.scope.tenant_id, dead.payment.provider
+    found = {
+        reference: storage.find_by_payment(tenant_id, provider, reference)
+        for reference in ("pay-live", "pay-dead", "pay-unknown")
+    }
+    assert {reference: order and order.idempotency_key for reference, order in found.items()} == {
+        "pay-live": "live",
+        "pay-dead": "dead",
+        "pay-unknown": None,
+    }
+
+
+def test_of_a_notification_that_cannot_be_stored_whole_nothing_is_stored(
+    database: SqliteDatabase,
+) -> None:
+    inbox = SqliteInbox(database)
+    ref = PaymentRef(a_scope().tenant_id, "pay-1")
+    events = [ProviderEvent(f"evt-{number}", ref, "paid") for number in range(3)]
+    database.write(
+        lambda connection: (
+            connection.execute(
+                "CREATE TRIGGER refuse BEFORE INSERT ON inbox WHEN NEW.event_id = 'evt-1' "
+                "BEGIN SELECT RAISE(ABORT, 'refused'); END"
+            ).rowcount
+        )
+    )
+
+    with pytest.raises(sqlite3.IntegrityError, match="refused"):
+        inbox.store("pay", events, at=NOON)
+
+    assert inbox.count_new() == 0
 
 
 def test_an_order_that_cannot_be_read_keeps_nobody_from_the_others(

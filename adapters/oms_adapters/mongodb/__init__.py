@@ -9,6 +9,6 @@ them::
 """
 
 from oms_adapters.mongodb.database import MongoDatabase
-from oms_adapters.mongodb.schema import Collection, Index, Schema
+from oms_adapters.mongodb.schema import Addition, Collection, Index, Schema
 
-__all__ = ["Collection", "Index", "MongoDatabase", "Schema"]
+__all__ = ["Addition", "Collection", "Index", "MongoDatabase", "Schema"]

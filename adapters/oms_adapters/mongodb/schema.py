@@ -71,12 +71,25 @@ class Collection:
 
 
 @frozen
+class Addition:
+    """Fields that documents of an earlier version lack: what they are made of.
+
+    Filled in wherever *field* is missing, so that it may be done any number of times.
+    """
+
+    collection: str
+    field: str
+    values: Mapping[str, Any]
+
+
+@frozen
 class Schema:
     """One adapter's collections. A change of them raises the version."""
 
     name: str
     version: int
     collections: tuple[Collection, ...]
+    additions: tuple[Addition, ...] = ()
 
 
 def version_of(database: Any, schema: Schema) -> int:
@@ -108,6 +121,9 @@ def make(database: Any, schema: Schema) -> None:
                 # What is there under the same name is told by ``flaws``.
                 if error.code not in _OTHER_OPTIONS:
                     raise
+    for addition in schema.additions:
+        missing = {addition.field: {"$exists": False}}
+        database[addition.collection].update_many(missing, [{"$set": dict(addition.values)}])
     database[REGISTRY].update_one(
         {"_id": schema.name}, {"$max": {"version": schema.version}}, upsert=True
     )

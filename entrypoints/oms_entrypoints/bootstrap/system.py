@@ -4,11 +4,10 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from oms_core.application.saga_settings import PlaceOrderSettings
-
 from oms_core import OrderManagement, Settings
 from oms_core.application.saga import Backoff
 from oms_core.application.saga_runner import RunnerSettings
+from oms_core.application.saga_settings import PlaceOrderSettings
 from oms_core.application.worker import WorkerSettings
 from oms_core.domain.inventory import Allocation, AllocationModel
 from oms_core.errors import ConfigurationError
@@ -37,6 +36,7 @@ def open_system(config: Config) -> OrderManagement:
             storage=store.storage,
             inventory=store.inventory,
             payments=make_payments(config, store),
+            inbox=store.inbox(),
             settings=_settings(config),
         )
     except BaseException:

@@ -20,6 +20,7 @@ COMMANDS: Final = MappingProxyType(
         "orders": "orders",
         "inventory": "inventory",
         "sagas": "sagas",
+        "webhooks": "webhooks",
         "simulated": "simulated",
     }
 )

@@ -27,7 +27,7 @@ def read_json(req: Request, limit_bytes: int) -> Any:
             store can keep.
     """
     _require_json(req)
-    return parse_json(_read_body(req, limit_bytes))
+    return parse_json(read_body(req, limit_bytes))
 
 
 def parse_json(body: bytes) -> Any:
@@ -67,8 +67,12 @@ def _require_json(req: Request) -> None:
         raise Refusal(415, "Send the body as it is, without Content-Encoding.")
 
 
-def _read_body(req: Request, limit_bytes: int) -> bytes:
-    """Read all of the body, or as much as shows that it is too large."""
+def read_body(req: Request, limit_bytes: int) -> bytes:
+    """Read all of the body, or as much as shows that it is too large.
+
+    Raises:
+        Refusal: 413 if it is over *limit_bytes*.
+    """
     length = req.content_length
     if length is None:
         if not req.env.get("wsgi.input_terminated"):

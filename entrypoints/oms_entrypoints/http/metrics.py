@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from typing import TYPE_CHECKING, Final
 
 from prometheus_client import CollectorRegistry, Counter, Histogram, ProcessCollector
@@ -20,6 +21,8 @@ if TYPE_CHECKING:
 UNMATCHED: Final = "(unmatched)"
 """The route of a request that no route matched: its path may be anything."""
 _METHODS: Final = frozenset({"GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "OPTIONS"})
+_REASON: Final = re.compile(r"[a-z0-9_.-]{1,64}", re.ASCII)
+_REASONS_MAX: Final = 50
 _LATENCIES_S: Final = (0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0, 10.0)
 
 
@@ -49,6 +52,26 @@ class Metrics:
         )
         self._accepted = orders.labels("accepted")
         self._replayed = orders.labels("replayed")
+        self._webhooks = Counter(
+            "oms_webhooks_received",
+            "Notifications of payment providers, by account and what became of them: stored, "
+            "repeated (all of it was there), rejected, or failed (the provider sends it again).",
+            ["provider", "result"],
+            registry=self.registry,
+        )
+        self._webhook_events = Counter(
+            "oms_webhook_events_stored",
+            "Events of payment providers stored for the first time, by account.",
+            ["provider"],
+            registry=self.registry,
+        )
+        self._webhooks_rejected = Counter(
+            "oms_webhooks_rejected",
+            "Notifications that were not authentic, too old or malformed, by account and reason.",
+            ["provider", "reason"],
+            registry=self.registry,
+        )
+        self._reasons: set[str] = set()
         self._children: dict[tuple[str, str, int], tuple[Counter, Histogram]] = {}
         ProcessCollector(registry=self.registry)
 
@@ -74,6 +97,30 @@ class Metrics:
         """Count an order."""
         (self._replayed if replayed else self._accepted).inc()
 
+    def webhook_stored(self, provider: str, *, new: int, events: int) -> None:
+        """Count a notification that was acknowledged. *provider* is a configured name."""
+        result = "repeated" if events and not new else "stored"
+        self._webhooks.labels(provider, result).inc()
+        self._webhook_events.labels(provider).inc(new)
+
+    def webhook_failed(self, provider: str) -> None:
+        """Count a notification that could not be judged or kept now."""
+        self._webhooks.labels(provider, "failed").inc()
+
+    def webhook_rejected(self, provider: str, reason: str) -> None:
+        """Count a notification that was refused.
+
+        Reasons are an adapter's own codes; should one ever repeat what was sent to it, the
+        figures stay few all the same.
+        """
+        if reason not in self._reasons:
+            if len(self._reasons) < _REASONS_MAX and _REASON.fullmatch(reason):
+                self._reasons.add(reason)
+            else:
+                reason = "other"
+        self._webhooks.labels(provider, "rejected").inc()
+        self._webhooks_rejected.labels(provider, reason).inc()
+
     def page(self) -> tuple[bytes, str]:
         """Return the figures, counted now, and their content type."""
         return generate_latest(self.registry), CONTENT_TYPE_LATEST
@@ -87,12 +134,16 @@ class _SagaCollector(Collector):
         """Name the figures without asking the store: registering must not need it."""
         yield self._sagas()
         yield self._store_up()
+        yield self._webhooks_waiting()
 
     def collect(self) -> Iterable[GaugeMetricFamily]:
         """Ask the store. While it does not answer there is no count, rather than a wrong one."""
         sagas, store_up = self._sagas(), self._store_up()
+        webhooks = self._webhooks_waiting()
+        inbox = self._oms.inbox
         try:
             counts = self._oms.storage.count_sagas()
+            waiting = None if inbox is None else inbox.count_new()
         except OmsError:
             store_up.add_metric([], 0)
         else:
@@ -100,12 +151,21 @@ class _SagaCollector(Collector):
             for state in SagaState:
                 if state is not SagaState.FINISHED:
                     sagas.add_metric([state], counts.get(state, 0))
+            if waiting is not None:
+                webhooks.add_metric([], waiting)
         yield sagas
         yield store_up
+        yield webhooks
 
     @staticmethod
     def _sagas() -> GaugeMetricFamily:
         return GaugeMetricFamily("oms_sagas", "Unfinished sagas by state.", labels=["state"])
+
+    @staticmethod
+    def _webhooks_waiting() -> GaugeMetricFamily:
+        return GaugeMetricFamily(
+            "oms_webhook_events_waiting", "Stored events of payment providers not acted on yet."
+        )
 
     @staticmethod
     def _store_up() -> GaugeMetricFamily:

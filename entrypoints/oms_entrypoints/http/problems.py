@@ -47,6 +47,7 @@ STATUS_OF: Final[Mapping[type[errors.OmsError], Outcome]] = MappingProxyType(
         errors.InvalidInput: Outcome(400),
         # One sentence for malformed, unknown and other people's ids: they look the same.
         errors.OrderNotFound: Outcome(404, "There is no such order here; check the id."),
+        errors.PartNotFound: Outcome(404),
         errors.Conflict: Outcome(409),
         errors.IdempotencyKeyReused: Outcome(422),
         errors.PaymentReferenceInUse: Outcome(409),
@@ -71,7 +72,11 @@ STATUS_OF: Final[Mapping[type[errors.OmsError], Outcome]] = MappingProxyType(
         errors.IdempotencyMismatch: Outcome(500, _BROKEN),
         errors.InvalidRequest: Outcome(502),
         errors.CredentialsRejected: Outcome(503, _OPERATOR),
-        errors.WebhookRejected: Outcome(400),
+        # One sentence whatever is wrong with it: whoever forges learns nothing.
+        errors.WebhookRejected: Outcome(
+            400, "The notification is not authentic, too old or malformed; nothing was kept."
+        ),
+        errors.ProviderNotFound: Outcome(404, "There is nobody to notify here; check the address."),
         errors.AuthenticationFailed: Outcome(401),
         errors.AuthenticationUnavailable: Outcome(503),
         errors.PermissionDenied: Outcome(403),

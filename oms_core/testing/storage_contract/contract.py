@@ -6,6 +6,7 @@ from oms_core.testing.storage_contract.events import HandsOutEvents
 from oms_core.testing.storage_contract.leases import GuardsLeases
 from oms_core.testing.storage_contract.listing import ListsOrders
 from oms_core.testing.storage_contract.orders import KeepsOrders
+from oms_core.testing.storage_contract.payment_lookup import FindsOrdersByPayment
 from oms_core.testing.storage_contract.payment_references import KeepsPaymentReferencesApart
 from oms_core.testing.storage_contract.sagas import ListsSagas
 from oms_core.testing.storage_contract.work import SharesOutWork
@@ -14,6 +15,7 @@ from oms_core.testing.storage_contract.work import SharesOutWork
 class StorageContract(
     KeepsOrders,
     KeepsPaymentReferencesApart,
+    FindsOrdersByPayment,
     ListsOrders,
     SharesOutWork,
     GuardsLeases,

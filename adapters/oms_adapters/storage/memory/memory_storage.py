@@ -57,6 +57,8 @@ class MemoryStorage:
         self._numbers = count()
         self._shelves: defaultdict[Scope, Shelf] = defaultdict(Shelf)
         self._paid_by: dict[PaymentKey, Record] = {}
+        self._was_paid_by: dict[PaymentKey, Record] = {}
+        """The dead order of a payment reference that was created last."""
         self._due = DueOrders()
         self._outbox = Outbox()
         self._sagas = {state: by_position() for state in UNFINISHED}
@@ -79,6 +81,7 @@ class MemoryStorage:
             record = Record(order, next(self._numbers), payment_key)
             if payment_key is not None:
                 self._paid_by[payment_key] = record
+            self._index_dead(record)
             shelf.add(record)
             self._index_saga(record, None)
             claim = None if holder is None or until is None else record.claim(holder, until)
@@ -90,6 +93,13 @@ class MemoryStorage:
         """Read one order; see ``OrderStorage.get``."""
         with self._lock:
             return self._find(scope, order_id).order
+
+    def find_by_payment(self, tenant_id: UUID, provider: str, reference: str) -> Order | None:
+        """Find the order a payment belongs to; see ``OrderStorage.find_by_payment``."""
+        payment_key = (tenant_id, provider, reference)
+        with self._lock:
+            record = self._paid_by.get(payment_key) or self._was_paid_by.get(payment_key)
+            return None if record is None else record.order
 
     def save(self, order: Order) -> Order:
         """Replace the order without a lease; see ``OrderStorage.save``."""
@@ -246,10 +256,20 @@ class MemoryStorage:
                 self._paid_by[payment_key] = record
             record.payment_key = payment_key
         record.order = saved = evolve(order, version=order.version + 1)
+        self._index_dead(record)
         self._shelves[order.scope].move(record, before)
         self._index_saga(record, before)
         self._outbox.offer(record)
         return saved
+
+    def _index_dead(self, record: Record) -> None:
+        if record.payment_key is not None:
+            return
+        payment = record.order.payment
+        payment_key = (record.order.scope.tenant_id, payment.provider, payment.reference)
+        known = self._was_paid_by.get(payment_key)
+        if known is None or known.position < record.position:
+            self._was_paid_by[payment_key] = record
 
     def _index_saga(self, record: Record, before: Order | None) -> None:
         was = before.saga.state if before is not None else None

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from typing import Final
 
-from oms_adapters.mongodb import Collection, Index, Schema
+from oms_adapters.mongodb import Addition, Collection, Index, Schema
 
 NAME: Final = "orders"
 
@@ -17,6 +17,18 @@ BY_LIVE_REFERENCE: Final = Index(
     (("tenant", 1), ("provider", 1), ("live_reference", 1)),
     unique=True,
     present="live_reference",
+)
+# The live order of a payment reference first, then the dead ones, newest first.
+BY_REFERENCE: Final = Index(
+    "orders_by_reference",
+    (
+        ("tenant", 1),
+        ("provider", 1),
+        ("reference", 1),
+        ("is_dead", 1),
+        ("created_us", -1),
+        ("id", -1),
+    ),
 )
 BY_AGE: Final = Index("orders_by_age", (("tenant", 1), ("org", 1), ("created_us", -1), ("id", -1)))
 # The channel at its end: of all pairs of filters, these two may leave many orders.
@@ -53,12 +65,13 @@ UNPUBLISHED: Final = Index(
 
 ORDERS: Final = Schema(
     "orders",
-    version=1,
+    version=2,
     collections=(
         Collection(
             NAME,
             (
                 BY_LIVE_REFERENCE,
+                BY_REFERENCE,
                 BY_AGE,
                 BY_STATUS,
                 BY_CHANNEL,
@@ -67,6 +80,16 @@ ORDERS: Final = Schema(
                 UNFINISHED,
                 UNPUBLISHED,
             ),
+        ),
+    ),
+    additions=(
+        Addition(
+            NAME,
+            "reference",
+            {
+                "reference": "$document.payment.reference",
+                "is_dead": {"$eq": [{"$type": "$live_reference"}, "missing"]},
+            },
         ),
     ),
 )

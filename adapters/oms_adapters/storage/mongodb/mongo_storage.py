@@ -17,7 +17,14 @@ from pymongo.read_concern import ReadConcern
 from oms_adapters.mongodb import MongoDatabase
 from oms_adapters.storage.mongodb import changes, queries
 from oms_adapters.storage.mongodb.changes import END_US, NOT_LEASED
-from oms_adapters.storage.mongodb.collections import DUE, NAME, ORDERS, UNFINISHED, UNPUBLISHED
+from oms_adapters.storage.mongodb.collections import (
+    BY_REFERENCE,
+    DUE,
+    NAME,
+    ORDERS,
+    UNFINISHED,
+    UNPUBLISHED,
+)
 from oms_adapters.storage.mongodb.record import (
     Document,
     facets_of,
@@ -117,6 +124,18 @@ class MongoStorage:
         if found is None:
             raise OrderNotFound(order_id)
         return from_stored(order_id, found["document"])
+
+    def find_by_payment(self, tenant_id: UUID, provider: str, reference: str) -> Order | None:
+        """Find the order a payment belongs to; see ``OrderStorage.find_by_payment``."""
+        found = self._database.run(
+            lambda: self._orders.find_one(
+                {"tenant": tenant_id, "provider": provider, "reference": reference},
+                {"id": 1, "document": 1},
+                sort=[("is_dead", 1), ("created_us", -1), ("id", -1)],
+                hint=BY_REFERENCE.name,
+            )
+        )
+        return None if found is None else from_stored(found["id"], found["document"])
 
     def save(self, order: Order) -> Order:
         """Replace the order without a lease; see ``OrderStorage.save``."""

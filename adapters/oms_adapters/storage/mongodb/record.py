@@ -50,6 +50,8 @@ def facets_of(order: Order) -> Document:
         "provider": order.payment.provider,
         # Free again for another order once this one is dead.
         "live_reference": None if order.payment_is_free_again else order.payment.reference,
+        "reference": order.payment.reference,
+        "is_dead": order.payment_is_free_again,
         "definition": saga.definition,
         "saga_state": None if saga.state is SagaState.FINISHED else saga.state.value,
         "due_us": None if saga.due_at is None else to_microseconds(saga.due_at),

@@ -20,6 +20,7 @@ FACETS: Final = (
     "customer",
     "provider",
     "live_reference",
+    "dead_reference",
     "definition",
     "saga_state",
     "due_us",
@@ -39,6 +40,7 @@ def facets_of(order: Order) -> tuple[Value, ...]:
         order.payment.provider,
         # Free again for another order once this one is dead.
         None if order.payment_is_free_again else order.payment.reference,
+        order.payment.reference if order.payment_is_free_again else None,
         saga.definition,
         saga.state.value,
         to_microseconds(saga.due_at) if saga.due_at is not None else None,

@@ -93,6 +93,19 @@ class SqliteStorage:
             raise OrderNotFound(order_id)
         return from_text(order_id.bytes, rows[0][0])
 
+    def find_by_payment(self, tenant_id: UUID, provider: str, reference: str) -> Order | None:
+        """Find the order a payment belongs to; see ``OrderStorage.find_by_payment``."""
+        key: dict[str, Value] = {
+            "tenant": tenant_id.bytes,
+            "provider": provider,
+            "reference": reference,
+        }
+        rows = self._rows(statements.FIND_BY_PAYMENT, key)
+        if not rows:
+            return None
+        _, order_id, document = min(rows)
+        return from_text(order_id, document)
+
     def save(self, order: Order) -> Order:
         """Replace the order without a lease; see ``OrderStorage.save``."""
         saved = evolve(order, version=order.version + 1)

@@ -27,6 +27,18 @@ GET: Final = """
 SELECT document FROM orders INDEXED BY orders_by_id WHERE tenant = ? AND org = ? AND id = ?
 """
 
+FIND_BY_PAYMENT: Final = """
+SELECT 0, id, document FROM orders INDEXED BY orders_by_live_reference
+WHERE tenant = :tenant AND provider = :provider AND live_reference = :reference
+UNION ALL
+SELECT 1, id, document FROM (
+    SELECT id, document FROM orders INDEXED BY orders_by_dead_reference
+    WHERE tenant = :tenant AND provider = :provider AND dead_reference = :reference
+    ORDER BY created_us DESC, id DESC LIMIT 1
+)
+"""
+"""One statement sees one moment: an order that dies meanwhile is found alive or dead."""
+
 LOOK: Final = f"""
 SELECT number, version, holder, token, published, {", ".join(FACETS)}
 FROM orders INDEXED BY orders_by_id WHERE tenant = ? AND org = ? AND id = ?

@@ -78,5 +78,18 @@ ORDERS: Final = Schema(
             ON orders (events_from_us, number) WHERE published < entries
             """,
         ),
+        (
+            # A column of its own, so that a live order, and accepting one, costs no more entry.
+            "ALTER TABLE orders ADD COLUMN dead_reference TEXT",
+            """
+            UPDATE orders SET dead_reference = json_extract(document, '$.payment.reference')
+            WHERE live_reference IS NULL
+            """,
+            """
+            CREATE INDEX orders_by_dead_reference
+            ON orders (tenant, provider, dead_reference, created_us, id)
+            WHERE dead_reference IS NOT NULL
+            """,
+        ),
     ),
 )

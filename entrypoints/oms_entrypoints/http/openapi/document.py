@@ -15,6 +15,7 @@ from oms_entrypoints.http.openapi.operations import (
     RESPONSE_HEADERS,
     STATUSES_OF_ALL,
     STATUSES_WITH_A_BODY,
+    STATUSES_WITH_A_FOREIGN_BODY,
     STATUSES_WITH_A_TOKEN,
     WITH_A_TOKEN,
     Answer,
@@ -29,14 +30,22 @@ from oms_entrypoints.http.views import InvalidInputView, ProblemView
 
 _DESCRIPTION: Final = (
     "Every order is accepted once and only once, charged once, and never lost. "
-    "Every call but those of the server itself needs the headers `Authorization`, "
+    "Every call but those of the server itself and of payment providers needs the headers "
+    "`Authorization`, "
     "`X-Tenant-ID` and `X-Org-ID`. Every refusal is a problem (RFC 9457) whose `code` is stable."
 )
 _TAGS: Final = {
     "orders": "Place and read orders.",
     "inventory": "Book and read stock.",
+    "webhooks": "What payment providers notify; signed, and without a token.",
     "server": "What a server says about itself; open to everybody.",
 }
+_PATH_PARAMETERS: Final = {
+    "order_id": ("The order's id. Any other text is simply not found.", None),
+    "provider": ("The configured name of the account.", "simulated"),
+    "tenant_id": ("The tenant whose payments the account holds.", examples.TENANT),
+}
+"""What each stands for, and an example if the order has none."""
 _PATH_PARAMETER: Final = re.compile(r"\{(\w+)\}")
 
 
@@ -107,6 +116,8 @@ class _Writer:
             needs = f"Needs the role {operation.role} or above."
             written["description"] = f"{operation.says} {needs}".strip()
             written["security"] = [{"token": []}]
+        elif operation.says:
+            written["description"] = operation.says
         parameters = self._parameters(operation)
         if parameters:
             written["parameters"] = parameters
@@ -119,6 +130,12 @@ class _Writer:
                         "examples": {"smallest": {"value": example_of(operation.body)}},
                     }
                 },
+            }
+        elif operation.foreign_body:
+            written["requestBody"] = {
+                "required": True,
+                "description": operation.foreign_body,
+                "content": {JSON: {"schema": {"type": "object"}}},
             }
         responses = {str(answer.status): self._answer(answer) for answer in operation.answers}
         responses.update(self._refusals(operation))
@@ -136,9 +153,9 @@ class _Writer:
                 "name": name,
                 "in": "path",
                 "required": True,
-                "description": "The order's id. Any other text is simply not found.",
+                "description": _PATH_PARAMETERS[name][0],
                 "schema": {"type": "string", "minLength": 1},
-                "example": self._answers["Order"][name],
+                "example": _PATH_PARAMETERS[name][1] or self._answers["Order"][name],
             }
             for name in _PATH_PARAMETER.findall(operation.path)
         ]
@@ -203,6 +220,8 @@ class _Writer:
             statuses += STATUSES_WITH_A_TOKEN
         if operation.body is not None:
             statuses += STATUSES_WITH_A_BODY
+        elif operation.foreign_body:
+            statuses += STATUSES_WITH_A_FOREIGN_BODY
         for status in statuses:
             example = examples.problem_with_status(status)
             found[status][example["code"]] = example

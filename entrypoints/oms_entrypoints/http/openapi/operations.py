@@ -14,7 +14,7 @@ from oms_core.application.place_order import PlaceOrder
 from oms_core.domain.rules import Text
 from oms_core.errors import Mistake
 from oms_core.ports.authentication import Role
-from oms_entrypoints.http import documents, health, inventory, orders
+from oms_entrypoints.http import documents, health, inventory, orders, webhooks
 from oms_entrypoints.http.headers import IDEMPOTENCY_KEY
 from oms_entrypoints.http.query import OrderListing, StockListing
 from oms_entrypoints.http.resource import JSON
@@ -68,6 +68,8 @@ class Operation:
     role: Role | None = None
     """Who may call it; ``None``: everybody, without a token."""
     body: type | None = None
+    foreign_body: str = ""
+    """What the body is, if its form is somebody else's."""
     query: type | None = None
     headers: tuple[HeaderParameter, ...] = ()
     refusals: tuple[errors.OmsError, ...] = field(default=())
@@ -103,6 +105,7 @@ RESPONSE_HEADERS: Final[dict[str, dict[str, Any]]] = {
 
 STATUSES_WITH_A_TOKEN: Final = (429,)
 STATUSES_WITH_A_BODY: Final = (413, 415)
+STATUSES_WITH_A_FOREIGN_BODY: Final = (413,)
 STATUSES_OF_ALL: Final = (400, 431, 500)
 """What the server itself may say to any request."""
 
@@ -235,6 +238,29 @@ OPERATIONS: Final[tuple[Operation, ...]] = (
         refusals=(
             errors.InvalidInput((Mistake("/limit", "must be from 1 to 100"),)),
             errors.InventoryUnavailable(),
+            *_STORE,
+        ),
+    ),
+    Operation(
+        "POST",
+        webhooks.WEBHOOKS,
+        "receiveWebhook",
+        "webhooks",
+        "Notify what happened to a payment.",
+        says=(
+            "For payment providers, to be configured at them. There is no token: the signature "
+            "is verified, over the body as it comes. The answer comes when the notification is "
+            "stored durably; the order hears of it afterwards. A repeat is acknowledged and "
+            "changes nothing. Any other answer means that nothing was kept: send it again after "
+            "a 503, or when the reason for a 4xx is mended."
+        ),
+        foreign_body="What the provider sends, as its own documents say.",
+        answers=(Answer(204, "Stored, now or before.", media_type=None),),
+        refusals=(
+            errors.InvalidInput((Mistake("", "the body ended after 17 of 512 bytes"),)),
+            errors.WebhookRejected(),
+            errors.ProviderNotFound(),
+            errors.RetryableNotExecuted(),
             *_STORE,
         ),
     ),

@@ -93,7 +93,7 @@ class _Page:
         if body is not None:
             content = body["content"]["application/json"]
             parts.append(f"<p>Body: {self._type(content['schema'])}</p>")
-            parts += [_code(example["value"]) for example in content["examples"].values()]
+            parts += [_code(each["value"]) for each in content.get("examples", {}).values()]
         parts.append("<p>Answers:</p>")
         parts += [
             self._response(status, response) for status, response in operation["responses"].items()
