@@ -35,6 +35,7 @@ _DESCRIPTION: Final = (
 _TAGS: Final = {
     "orders": "Place and read orders.",
     "inventory": "Book and read stock.",
+    "inventory service": "Reserve stock and keep its ledger for another order system.",
     "server": "What a server says about itself; open to everybody.",
 }
 _PATH_PARAMETER: Final = re.compile(r"\{(\w+)\}")
@@ -155,13 +156,13 @@ class _Writer:
         if operation.query is not None:
             for field in fields_of(operation.query):
                 schema = schema_of_rule(field.rule, self.schemas)
-                if field.default is not None:
+                if not field.required and field.default is not None:
                     schema["default"] = field.default
                 written.append(
                     {
                         "name": field.name,
                         "in": "query",
-                        "required": False,
+                        "required": field.required,
                         "description": field.says,
                         "schema": schema,
                     }
