@@ -205,7 +205,7 @@ def test_the_operations_page_lists_every_metric() -> None:
     shown = generate_latest(Metrics().registry).decode()
     families = set(re.findall(r"^# TYPE (oms_\w+)", shown, re.MULTILINE))
     ours = {name for name in families if not name.endswith("_created")}
-    assert listed == ours | {"oms_sagas", "oms_store_up", "process_…"}
+    assert listed == ours | {"oms_sagas", "oms_store_up", "oms_inventory_up", "process_…"}
 
 
 def test_the_operations_page_lists_every_event_that_is_logged() -> None:

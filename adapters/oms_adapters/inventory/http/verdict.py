@@ -51,19 +51,17 @@ def verdict(answer: Answer) -> OmsError:
     if status in _REFUSES_US:
         return InventoryUnusable(
             f"The inventory service refuses our credentials (status {status}{_named(code)}). "
-            "Correct inventory.token or inventory.signing_secret, or the rights they give, then "
-            "retry the orders that stopped."
+            "Correct inventory.token or inventory.signing_secret, or the rights they give."
         )
     if status in _REDIRECTS:
         return InventoryUnusable(
             f"The inventory service is not at inventory.url (status {status}, a redirect, which "
-            "is not followed with a token). Correct the URL, then retry the orders that stopped."
+            "is not followed with a token). Correct the URL."
         )
     if code is not None and _is_refusal(status):
         return InventoryUnusable(
             f"The inventory service refuses a request as wrong (status {status}{_named(code)}). "
-            "See that it keeps the same version of the contract, then retry the orders that "
-            "stopped."
+            "See that it keeps the same version of the contract."
         )
     return InventoryUnavailable(
         f"inventory service: status {status}{_named(code)}", retry_after_s(answer.headers)
