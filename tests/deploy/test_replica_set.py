@@ -114,7 +114,8 @@ def test_three_members_become_a_replica_set_that_the_program_can_use(
         hosts = {member["name"] for member in _status(ports[0])["members"]}
         assert hosts == set(members.split(","))
         with pytest.raises(OperationFailure):
-            client["other"]["any"].insert_one({})
+            client["other"].command("insert", "any", documents=[{}])
+    nobody: MongoClient[dict[str, Any]]
     with (
         MongoClient("127.0.0.1", ports[0], directConnection=True) as nobody,
         pytest.raises(OperationFailure),
