@@ -297,7 +297,7 @@ def _trickling_server() -> tuple[str, Callable[[], None]]:
                 except OSError:
                     return
 
-    thread = threading.Thread(target=run)
+    thread = threading.Thread(target=run, daemon=True)
     thread.start()
 
     def stop() -> None:

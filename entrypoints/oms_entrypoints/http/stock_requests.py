@@ -78,7 +78,8 @@ class ReserveStock:
 
     reservation_id: str = ruled(_RESERVATION, says=_RESERVATION_SAYS)
     demands: Sequence[WantedItem] = ruled(
-        ListOf(WantedItem, items_max=LINES_MAX), says="What is wanted, each stock item once."
+        ListOf(WantedItem, items_min=1, items_max=LINES_MAX),
+        says="What is wanted, each stock item once.",
     )
     allocation: AllocationModel | str = ruled(
         OneOf(AllocationModel),
