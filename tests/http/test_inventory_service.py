@@ -21,7 +21,12 @@ from oms_core.domain.inventory import (
     StockItem,
     StockMovement,
 )
-from oms_core.errors import IdempotencyKeyReused, InsufficientStock, InventoryUnusable
+from oms_core.errors import (
+    IdempotencyKeyReused,
+    InsufficientStock,
+    InvalidInput,
+    InventoryUnusable,
+)
 from oms_core.ports.authentication import Role
 from oms_core.testing import SimulatedClock, a_scope
 from oms_entrypoints.http.openapi.document import inventory_service_document
@@ -255,3 +260,17 @@ def test_a_request_that_the_service_finds_wrong_needs_a_person() -> None:
         inventory.release(SCOPE, "")
 
     assert "400, invalid_input" in refused.value.sentence
+
+
+def test_as_many_items_as_the_contract_allows_are_looked_up_and_no_more() -> None:
+    """The service would refuse more as wrong, which would call for a person."""
+    service = StockService()
+    items = [StockItem(f"SKU-{number:04}") for number in range(1_001)]
+
+    with FaultyHttpServer(service.answer) as server, client_of(server.url) as inventory:
+        page = inventory.levels(SCOPE, items=items[:1_000], limit=1_000)
+        with pytest.raises(InvalidInput) as refused:
+            inventory.levels(SCOPE, items=items)
+
+    assert [level.item for level in page.levels] == items[:1_000]
+    assert [mistake.pointer for mistake in refused.value.mistakes] == ["/items"]

@@ -28,7 +28,7 @@ if TYPE_CHECKING:
     from collections.abc import Sequence
 
 MOVEMENTS_MAX: Final = 1_000
-ITEMS_MAX: Final = 10_000
+ITEMS_MAX: Final = 1_000
 _YEAR_MS: Final = 31_536_000_000
 _MS_PER_S: Final = 1_000
 _DEFAULT_TTL_MS: Final = round(Allocation().ttl_s * _MS_PER_S)

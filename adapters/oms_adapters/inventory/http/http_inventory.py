@@ -41,6 +41,8 @@ READY: Final = "/readyz"
 LEVELS_MAX: Final = 100
 MOVEMENTS_MAX: Final = 1_000
 """How many the service answers with at once."""
+ITEMS_MAX: Final = 1_000
+"""How many may be asked for by name at once."""
 
 
 class HttpInventory:
@@ -117,6 +119,8 @@ class HttpInventory:
         """Return stock levels, sorted; see ``Inventory.levels``."""
         if cursor is not None and not (cursor.isascii() and len(cursor) <= CURSOR_LENGTH_MAX):
             raise InvalidInput([Mistake("/cursor", "is not a cursor of this listing")])
+        if items is not None and len(items) > ITEMS_MAX:
+            raise InvalidInput([Mistake("/items", f"must be at most {ITEMS_MAX}; ask in parts")])
         wish: dict[str, Any] = {"sku": sku, "location": location}
         if items is not None:
             wish["items"] = [documents.item(item) for item in items]
