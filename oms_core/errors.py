@@ -21,6 +21,7 @@
     │   ├── LeaseLost              another worker owns the order now: stop
     │   └── StoreUnusable          damaged, foreign or newer file: a person must act
     ├── InventoryUnavailable       outcome unknown: repeat with the same id
+    ├── InventoryUnusable          refuses us or our request: a person must act
     ├── PaymentTrouble             technical trouble; declines are values, not errors
     │   ├── RetryableNotExecuted   nothing happened: same key again, later
     │   ├── InProgress             the same request is running: same key again, later
@@ -342,6 +343,23 @@ class InventoryUnavailable(OmsError):
     def sentence(self) -> str:
         """Tell to repeat."""
         return "The inventory is not available at the moment; repeat the same request shortly."
+
+
+@define(slots=False, eq=False)
+class InventoryUnusable(OmsError):
+    """The inventory refuses our credentials, or a request that it should understand.
+
+    This call had no effect, and the same one never will until a person has acted. ``reason``
+    is for the operator; it never holds a secret or what the inventory said in words.
+    """
+
+    code: ClassVar[str] = "inventory_unusable"
+    reason: str
+
+    @property
+    def sentence(self) -> str:
+        """Say what is wrong with it and what to do."""
+        return self.reason
 
 
 @define(slots=False, eq=False)

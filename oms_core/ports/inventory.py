@@ -53,7 +53,8 @@ class Inventory(Protocol):
     * Every call may be repeated after a lost answer. Scopes never see each other.
 
     Every method raises ``InventoryUnavailable`` when the outcome is unknown: repeat the
-    same call.
+    same call. One that is reached over a network may also raise ``InventoryUnusable``: it
+    refuses us, this call had no effect, and a person must act before it is repeated.
     """
 
     def reserve(

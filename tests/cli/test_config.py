@@ -117,6 +117,21 @@ MISTAKES = {
     "[inventory.tenants.acme]": "1: inventory.tenants.acme has a name that must be a UUID such as "
     f"{TENANT}.",
     '[inventory]\nallocation = "weak"': "2: inventory.allocation must be one of hard, soft.",
+    '[inventory]\nurl = "https://x"': '2: inventory.url is for kind = "http" alone; set that, or '
+    "leave this out.",
+    '[inventory]\nkind = "http"': '1: inventory.url must be given for kind = "http", such as '
+    "https://stock.example.com.",
+    '[inventory]\n\nkind = "http"\nurl = "https://x"': "1: inventory.token or signing_secret "
+    "must be given, exactly one of them.",
+    '[inventory]\nkind = "http"\nurl = "https://pat:pw@x"': "3: inventory.url must be a URL that "
+    "begins with https://, without user, query and fragment.",
+    '[inventory]\nkind = "http"\ntoken = "plain-token"': "3: inventory.token must be env:NAME or "
+    "file:PATH, naming where the secret is kept; the secret itself does not belong here.",
+    '[inventory]\nkind = "http"\ntoken = "env:NO_SUCH_VARIABLE"': "3: inventory.token is kept in "
+    "the environment variable NO_SUCH_VARIABLE, which is not set; set it.",
+    '[inventory]\nkind = "ftp"': "2: inventory.kind must be one of store, http.",
+    '[inventory]\nca_file = "no.pem"': '2: inventory.ca_file is for kind = "http" alone; set that, '
+    "or leave this out.",
     "[payments]": "1: payments must have at least one table, such as [payments.NAME].",
     "[payments.card]": "1: payments.card.adapter must name an installed adapter; known: simulated.",
     '[payments.card]\nadapter = "simulatde"': "2: payments.card.adapter must name an installed "
@@ -138,6 +153,68 @@ def test_a_mistake_is_told_with_its_setting_and_line(
     found = mistakes(folder, text)
 
     assert f"oms.toml:{expected}" in found
+
+
+SERVICE = """
+[inventory]
+kind = "http"
+url = "https://stock.example.com/prefix"
+"""
+
+
+def test_an_inventory_service_is_configured_with_a_token_or_a_secret(folder: Path) -> None:
+    by_token = read(folder, SERVICE + 'token = "env:TOKEN"', TOKEN="oms_4711").inventory
+    by_secret = read(
+        folder, SERVICE + 'signing_secret = "env:KEY"\ntoken_audience = "stock"', KEY=SECRET
+    ).inventory
+
+    assert (by_token.kind, by_token.url) == ("http", "https://stock.example.com/prefix")
+    assert by_token.token is not None
+    assert by_token.token.value == "oms_4711"
+    assert (by_token.timeout_s, by_token.connect_timeout_s) == (5.0, 2.0)
+    assert by_secret.signing_secret is not None
+    assert by_secret.signing_secret.value == SECRET
+    assert "4711" not in repr(by_token)
+    assert SECRET not in repr(by_secret)
+
+
+@pytest.mark.parametrize(
+    ("text", "expected"),
+    [
+        (
+            'token = "env:TOKEN"\nsigning_secret = "env:KEY"',
+            ["5: inventory.token or signing_secret must be given, exactly one of them."],
+        ),
+        (
+            'token = "env:BROKEN"',
+            ["5: inventory.token must consist of visible ASCII characters, without spaces."],
+        ),
+        (
+            'signing_secret = "env:TOKEN"',
+            ["5: inventory.signing_secret is shorter than 32 bytes; make a longer one."],
+        ),
+        (
+            'token = "env:TOKEN"\ntoken_issuer = "oms"\nca_file = "no.pem"',
+            [
+                (
+                    "6: inventory.token_issuer is for tokens made with signing_secret alone; leave "
+                    "it out."
+                ),
+                "7: inventory.ca_file names no.pem, where there is no file; correct it.",
+            ],
+        ),
+        (
+            'token = "env:TOKEN"\ntimeout_s = 15',
+            ["6: inventory.timeout_s must be at most a third of worker.lease_s, which is 30."],
+        ),
+    ],
+)
+def test_what_does_not_fit_together_for_an_inventory_service_is_told(
+    folder: Path, text: str, expected: list[str]
+) -> None:
+    found = mistakes(folder, SERVICE + text, TOKEN="oms_4711", BROKEN="a\nb", KEY=SECRET)
+
+    assert found == [f"oms.toml:{one}" for one in expected]
 
 
 def test_all_mistakes_are_told_at_once_in_the_order_of_the_file(folder: Path) -> None:

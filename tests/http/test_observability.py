@@ -221,6 +221,7 @@ def test_sagas_are_counted_when_somebody_looks(api: Api) -> None:
     assert ("oms_sagas", "waiting") in done
     assert ("oms_sagas", "stuck") in done
     assert done["oms_store_up",] == 1
+    assert done["oms_inventory_up",] == 1
 
 
 class SilentStorage(MemoryStorage):

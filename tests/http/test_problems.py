@@ -180,10 +180,18 @@ def test_an_inventory_that_does_not_answer_is_503_and_says_when_to_come_again() 
     for result in (
         api.post(ADJUST, entry, headers={"Idempotency-Key": "k"}),
         api.get(LEVELS),
-        api.get("/readyz"),
+        api.post(LEVELS, {}),
     ):
         assert (result.status_code, result.json["code"]) == (503, "inventory_unavailable")
         assert result.headers["retry-after"] == "7"
+
+
+def test_a_server_whose_inventory_is_down_takes_orders_all_the_same() -> None:
+    """Were it not ready, no server would be: all would turn everybody away for one service."""
+    api = Api(inventory=SilentInventory())
+
+    assert api.get("/readyz").status_code == 200
+    assert api.post(ORDERS, an_order_request()).status_code == 201
 
 
 @pytest.mark.parametrize("failure", [RuntimeError, KeyError, RecursionError, MemoryError])

@@ -44,6 +44,7 @@ CODES = {
     "insufficient_stock",
     "invalid_input",
     "inventory_unavailable",
+    "inventory_unusable",
     "lease_lost",
     "nothing_to_steer",
     "oms_error",

@@ -4,9 +4,10 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Final
 
-from attrs import frozen
+from attrs import evolve, frozen
 
 from oms_core.errors import ConfigurationError
+from oms_core.ports.authentication import Principal, Role
 from oms_core.ports.clock import SystemClock
 
 if TYPE_CHECKING:
@@ -14,12 +15,17 @@ if TYPE_CHECKING:
 
     from oms_adapters.payments.simulated import Ledger
     from oms_adapters.sqlite import SqliteDatabase
+    from oms_core.domain.scope import Scope
     from oms_core.ports.inbox import WebhookInbox
     from oms_core.ports.inventory import Inventory
     from oms_core.ports.storage import OrderStorage
-    from oms_entrypoints.config import Config
+    from oms_entrypoints.config import Config, InventorySection
 
 CLOCK: Final = SystemClock()
+SERVICE_SUBJECT: Final = "oms"
+"""Who asks an inventory service."""
+SERVICE_TOKEN_S: Final = 300.0
+"""How long a token made for it is good: longer than any call, too short to be worth stealing."""
 
 
 @frozen
@@ -44,6 +50,17 @@ def open_store(config: Config) -> Store:
     Raises:
         StoreUnusable: the database file cannot be opened or is not ours.
     """
+    store = _store_of(config)
+    if config.inventory.kind == "store":
+        return store
+    try:
+        return evolve(store, inventory=http_inventory(config))
+    except BaseException:
+        store.close()
+        raise
+
+
+def _store_of(config: Config) -> Store:
     match config.storage.kind:
         case "memory":
             return _memory_store()
@@ -51,6 +68,51 @@ def open_store(config: Config) -> Store:
             return _mongo_store(config)
         case _:
             return _sqlite_store(config)
+
+
+def http_inventory(config: Config) -> Inventory:
+    """Make the client of the inventory service; it connects when it is first asked.
+
+    Raises:
+        ConfigurationError: the library for it is not installed.
+    """
+    try:
+        from oms_adapters.inventory.http import HttpInventory, HttpTimes
+    except ImportError as missing:
+        sentence = (
+            f"An inventory service needs the package {missing.name}; install it with "
+            "pip install 'oms-core[inventory-http]'."
+        )
+        raise ConfigurationError([sentence]) from missing
+    stock = config.inventory
+    return HttpInventory(
+        stock.url or "",
+        _token_for(stock),
+        times=HttpTimes(stock.timeout_s, stock.connect_timeout_s),
+        ca_file=stock.ca_file,
+    )
+
+
+def _token_for(stock: InventorySection) -> Callable[[Scope], str]:
+    """Say which token the inventory service is asked with."""
+    if stock.signing_secret is None:
+        token = "" if stock.token is None else stock.token.value
+        return lambda _: token
+    from oms_adapters.auth.jwt import mint_token
+
+    secret = stock.signing_secret.value.encode()
+
+    def minted(scope: Scope) -> str:
+        return mint_token(
+            secret,
+            Principal(SERVICE_SUBJECT, scope, Role.ADMIN),
+            now=CLOCK.now(),
+            lifetime_s=SERVICE_TOKEN_S,
+            issuer=stock.token_issuer,
+            audience=stock.token_audience,
+        )
+
+    return minted
 
 
 def _memory_store() -> Store:

@@ -14,7 +14,7 @@ from oms_core.errors import ConfigurationError
 from oms_entrypoints.bootstrap.authentication import key_source, static_tokens
 from oms_entrypoints.bootstrap.mistakes import Mistakes
 from oms_entrypoints.bootstrap.payments import make_payments
-from oms_entrypoints.bootstrap.stores import CLOCK, check_uri, open_store
+from oms_entrypoints.bootstrap.stores import CLOCK, check_uri, http_inventory, open_store
 
 if TYPE_CHECKING:
     from oms_entrypoints.config import Config
@@ -59,6 +59,9 @@ def check(config: Config) -> None:
     if config.storage.uri is not None:
         with mistakes.of("storage.uri"):
             check_uri(config.storage.uri.value)
+    if config.inventory.kind == "http":
+        with mistakes.of("inventory"):
+            http_inventory(config)
     make_payments(config, None, mistakes)
     mistakes.refuse()
 

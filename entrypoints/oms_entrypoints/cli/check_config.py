@@ -74,7 +74,8 @@ def _stock(config: Config) -> str:
     stock = config.inventory
     model = f"soft for {stock.ttl_s:g} s" if stock.allocation == "soft" else "hard"
     own = f"; {len(stock.tenants)} tenants differ" if stock.tenants else ""
-    return f"{model} allocation{own}"
+    place = f" at {stock.url}" if stock.kind == "http" else ""
+    return f"{model} allocation{own}{place}"
 
 
 def _payments(config: Config) -> str:

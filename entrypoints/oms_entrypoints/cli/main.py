@@ -6,7 +6,13 @@ import os
 import sys
 from typing import TYPE_CHECKING, Final
 
-from oms_core.errors import ConfigurationError, InvalidInput, OmsError, StoreUnusable
+from oms_core.errors import (
+    ConfigurationError,
+    InvalidInput,
+    InventoryUnusable,
+    OmsError,
+    StoreUnusable,
+)
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -79,7 +85,8 @@ def _explain(error: Exception) -> int:
                 "see where it comes from, and report it."
             )
             return BUG
-    return CANNOT_RUN if isinstance(error, ConfigurationError | StoreUnusable | InvalidInput) else 1
+    cannot_run = ConfigurationError | StoreUnusable | InventoryUnusable | InvalidInput
+    return CANNOT_RUN if isinstance(error, cannot_run) else 1
 
 
 def _told(error: Exception) -> str:

@@ -67,7 +67,7 @@ class _Reader:
             return None
         made = cls(**given)
         for name, wrong in getattr(made, "mistakes", list)():
-            self._wrong((*path, name), wrong)
+            self._wrong((*path, *name.split(".")), wrong)
         return made
 
     def _value(self, rule: AnyRule, value: object, path: Path) -> Any:

@@ -9,9 +9,9 @@ from typing import Any, Final
 from uuid import UUID
 
 from attrs import field, frozen
-from oms_core.application.saga_settings import PlaceOrderSettings
 
 from oms_core.application.saga_runner import RunnerSettings
+from oms_core.application.saga_settings import PlaceOrderSettings
 from oms_core.application.worker import WorkerSettings
 from oms_core.domain.inventory import Allocation, AllocationModel
 from oms_core.ports.authentication import Role
@@ -45,6 +45,10 @@ _RATE: Final = Text(
 )
 _HOST: Final = Text(r"[0-9A-Za-z.:_-]{1,255}", "must be an address or a host name")
 _URL: Final = Text(r"https?://[!-~]{1,2000}", "must be a URL that begins with https://")
+_SERVICE_URL: Final = Text(
+    r"https?://[0-9A-Za-z.:\[\]-]{1,255}(/[0-9A-Za-z._~/-]{0,1000})?",
+    "must be a URL that begins with https://, without user, query and fragment",
+)
 _SHA256: Final = Text(
     r"sha256:[0-9a-f]{64}", "must be sha256: and 64 hexadecimal digits; oms token --static makes it"
 )
@@ -254,11 +258,88 @@ class TenantStock:
 
 @frozen
 class InventorySection(TenantStock):
-    """How stock is promised to orders. Stock is kept in the same store as orders."""
+    """How stock is promised to orders, and who keeps it."""
 
+    kind: str = setting(
+        Choice(("store", "http")),
+        default="store",
+        says="store: in the same store as orders; http: by an inventory service, such as "
+        "another oms serve; needs the extra oms-core[inventory-http].",
+    )
+    url: str | None = setting(
+        _SERVICE_URL,
+        default=None,
+        example="https://stock.example.com",
+        says="Where the inventory service is.",
+    )
+    token: Secret | None = setting(
+        SecretReference(),
+        default=None,
+        example="env:OMS_INVENTORY_TOKEN",
+        says="The bearer token for it: env:NAME or file:PATH.",
+    )
+    signing_secret: Secret | None = setting(
+        SecretReference(),
+        default=None,
+        example="env:OMS_INVENTORY_SECRET",
+        says="Or the secret that it verifies tokens with (HS256): a short-lived token is made for "
+        "each tenant and organization. env:NAME or file:PATH.",
+    )
+    token_issuer: str | None = setting(
+        Text(), default=None, example="oms", says="`iss` of the tokens that are made."
+    )
+    token_audience: str | None = setting(
+        Text(), default=None, example="stock", says="`aud` of the tokens that are made."
+    )
+    timeout_s: float = setting(
+        Seconds(0.1, 600),
+        default=5.0,
+        says="How long a whole answer of the service may take; at most a third of worker.lease_s.",
+    )
+    connect_timeout_s: float = setting(
+        Seconds(0.1, 600), default=2.0, says="How long connecting to it may take."
+    )
+    ca_file: Path | None = setting(
+        FilePath(),
+        default=None,
+        example="stock-ca.pem",
+        says="Who may vouch for the service, in PEM, instead of the usual authorities.",
+    )
     tenants: Mapping[UUID, TenantStock] = setting(
         TablesOf(TenantStock, names=UuidName()), factory=dict, says="Tenants that differ."
     )
+
+    def mistakes(self) -> list[tuple[str, str]]:
+        """Tell what does not fit together, each with the setting it stands at."""
+        if self.kind == "store":
+            of_a_service = ("url", "token", "signing_secret", "token_issuer", "token_audience")
+            return [
+                (name, 'is for kind = "http" alone; set that, or leave this out')
+                for name in (*of_a_service, "ca_file")
+                if getattr(self, name) is not None
+            ]
+        found = []
+        if self.url is None:
+            found.append(
+                ("url", 'must be given for kind = "http", such as https://stock.example.com')
+            )
+        if (self.token is None) == (self.signing_secret is None):
+            found.append(("token", "or signing_secret must be given, exactly one of them"))
+        if self.token is not None and not re.fullmatch(r"[!-~]{1,8000}", self.token.value):
+            found.append(("token", "must consist of visible ASCII characters, without spaces"))
+        if self.signing_secret is not None:
+            if len(self.signing_secret.value.encode()) < SECRET_BYTES_MIN:
+                wrong = f"is shorter than {SECRET_BYTES_MIN} bytes; make a longer one"
+                found.append(("signing_secret", wrong))
+        else:
+            found += [
+                (name, "is for tokens made with signing_secret alone; leave it out")
+                for name in ("token_issuer", "token_audience")
+                if getattr(self, name) is not None
+            ]
+        if self.ca_file is not None and not self.ca_file.is_file():
+            found.append(("ca_file", f"names {self.ca_file}, where there is no file; correct it"))
+        return found
 
 
 @frozen
@@ -363,3 +444,12 @@ class Config:
     log: LogSection = setting(TableOf(LogSection), factory=LogSection, says="")
     file: Path | None = field(default=None)
     """The file it was read from."""
+
+    def mistakes(self) -> list[tuple[str, str]]:
+        """Tell what does not fit together across sections."""
+        stock, lease_s = self.inventory, self.worker.lease_s
+        # Connecting, waiting for the answer, reading it: no drive may outlive its lease.
+        if stock.kind == "http" and stock.timeout_s * 3 > lease_s:
+            wrong = f"must be at most a third of worker.lease_s, which is {lease_s:g}"
+            return [("inventory.timeout_s", wrong)]
+        return []

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 import falcon
 import orjson
 
-from oms_entrypoints.http import documents, health, inventory, orders, webhooks
+from oms_entrypoints.http import documents, health, inventory, orders, stock_service, webhooks
 from oms_entrypoints.http.error_handlers import ErrorHandlers
 from oms_entrypoints.http.gate import Gate
 from oms_entrypoints.http.metrics import Metrics
@@ -68,8 +68,14 @@ def _resources(
         orders.ORDERS: orders.OrdersResource(oms, metrics, limit_bytes),
         orders.ORDER: orders.OrderResource(oms),
         inventory.ADJUST: inventory.AdjustResource(oms, limit_bytes),
-        inventory.LEVELS: inventory.LevelsResource(oms),
         webhooks.WEBHOOKS: webhooks.WebhooksResource(oms, metrics, limit_bytes),
+        inventory.LEVELS: stock_service.StockLevelsResource(oms, limit_bytes),
+        stock_service.RESERVATIONS: stock_service.ReservationsResource(oms, limit_bytes),
+        stock_service.HARDEN: stock_service.HardenResource(oms, limit_bytes),
+        stock_service.RELEASE: stock_service.ReleaseResource(oms, limit_bytes),
+        stock_service.COMMIT: stock_service.CommitResource(oms, limit_bytes),
+        stock_service.COMMIT_PART: stock_service.CommitPartResource(oms, limit_bytes),
+        stock_service.MOVEMENTS: stock_service.MovementsResource(oms, limit_bytes),
         health.HEALTHZ: health.HealthResource(),
         health.READYZ: health.ReadyResource(oms),
         health.METRICS: health.MetricsResource(metrics),

@@ -33,7 +33,11 @@ class HealthResource(Resource):
 
 
 class ReadyResource(Resource):
-    """Whether it can take requests: store and inventory can be used now."""
+    """Whether it can take requests: the store can be used now.
+
+    An inventory elsewhere that is down is no reason to send nobody here: orders are accepted
+    without it, and wait. Were it one, all servers would turn everybody away at once.
+    """
 
     permits: ClassVar[Permits] = _PUBLIC
 
@@ -43,7 +47,7 @@ class ReadyResource(Resource):
 
     def on_get(self, _req: Request, resp: Response) -> None:
         """Answer, or fail as any request would: 503 with Retry-After."""
-        self._oms.ping()
+        self._oms.storage.ping()
         send_json(resp, health_view())
 
     on_head = on_get

@@ -76,8 +76,8 @@ class Metrics:
         ProcessCollector(registry=self.registry)
 
     def watch(self, oms: OrderManagement) -> None:
-        """Count the store's unfinished sagas whenever somebody looks."""
-        self.registry.register(_SagaCollector(oms))
+        """Ask store and inventory how they are whenever somebody looks."""
+        self.registry.register(_StoresCollector(oms))
 
     def answered(self, method: str, route: str, status: int, duration_s: float) -> None:
         """Count a request."""
@@ -126,18 +126,19 @@ class Metrics:
         return generate_latest(self.registry), CONTENT_TYPE_LATEST
 
 
-class _SagaCollector(Collector):
+class _StoresCollector(Collector):
     def __init__(self, oms: OrderManagement) -> None:
         self._oms = oms
 
     def describe(self) -> Iterable[GaugeMetricFamily]:
-        """Name the figures without asking the store: registering must not need it."""
+        """Name the figures without asking anybody: registering must not need it."""
         yield self._sagas()
         yield self._store_up()
         yield self._webhooks_waiting()
+        yield self._inventory_up()
 
     def collect(self) -> Iterable[GaugeMetricFamily]:
-        """Ask the store. While it does not answer there is no count, rather than a wrong one."""
+        """Ask both. While the store does not answer there is no count, rather than a wrong one."""
         sagas, store_up = self._sagas(), self._store_up()
         webhooks = self._webhooks_waiting()
         inbox = self._oms.inbox
@@ -156,6 +157,14 @@ class _SagaCollector(Collector):
         yield sagas
         yield store_up
         yield webhooks
+        inventory_up = self._inventory_up()
+        try:
+            self._oms.inventory.ping()
+        except OmsError:
+            inventory_up.add_metric([], 0)
+        else:
+            inventory_up.add_metric([], 1)
+        yield inventory_up
 
     @staticmethod
     def _sagas() -> GaugeMetricFamily:
@@ -170,3 +179,7 @@ class _SagaCollector(Collector):
     @staticmethod
     def _store_up() -> GaugeMetricFamily:
         return GaugeMetricFamily("oms_store_up", "Whether the store could be asked.")
+
+    @staticmethod
+    def _inventory_up() -> GaugeMetricFamily:
+        return GaugeMetricFamily("oms_inventory_up", "Whether the inventory can be used.")

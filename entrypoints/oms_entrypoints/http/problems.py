@@ -63,6 +63,7 @@ STATUS_OF: Final[Mapping[type[errors.OmsError], Outcome]] = MappingProxyType(
         errors.LeaseLost: Outcome(409),
         errors.StoreUnusable: Outcome(503, _OPERATOR),
         errors.InventoryUnavailable: Outcome(503),
+        errors.InventoryUnusable: Outcome(503, _OPERATOR),
         errors.PaymentTrouble: Outcome(502),
         errors.RetryableNotExecuted: Outcome(503),
         errors.InProgress: Outcome(503),

@@ -131,7 +131,7 @@ def read_query(cls: type[T], query_string: str) -> T:
         InvalidInput: a parameter is unknown, comes twice, or breaks its rule.
     """
     if not query_string:
-        return cls()
+        return read(cls, {})
     given, mistakes = _split(query_string)
     values: dict[str, Any] = {}
     rules = {field.name: field.rule for field in fields_of(cls)}

@@ -7,12 +7,22 @@ description cannot drift apart.
 from __future__ import annotations
 
 from datetime import datetime
-from typing import TYPE_CHECKING, Annotated, Final, Literal, TypeAlias, TypedDict
+from enum import StrEnum
+from typing import (
+    TYPE_CHECKING,
+    Annotated,
+    Final,
+    Literal,
+    TypeAlias,
+    TypedDict,
+    assert_never,
+)
 from uuid import UUID
 
 from attrs import frozen
 
 from oms_core.domain.events import Change
+from oms_core.domain.inventory import AlreadyCommitted, AlreadyReleased, OutOfStock, Reserved
 from oms_core.domain.line_item import AdjustmentKind
 from oms_core.domain.money import Money
 from oms_core.domain.order import FulfillmentStatus, ReservationState, ReturnStatus
@@ -21,13 +31,15 @@ from oms_core.domain.payment import PaymentStatus
 from oms_core.domain.saga_position import SagaPhase, SagaState
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
+
     from oms_core.domain.events import HistoryEntry
     from oms_core.domain.failure import FailureReason
-    from oms_core.domain.inventory import StockLevel
+    from oms_core.domain.inventory import StockLevel, StockMovement
     from oms_core.domain.order import Order, ShippingAddress
     from oms_core.domain.payment import Payment
     from oms_core.domain.saga_position import SagaPosition
-    from oms_core.ports.inventory import StockPage
+    from oms_core.ports.inventory import ReserveOutcome, StockPage
     from oms_core.ports.storage import OrderPage
 
 
@@ -225,6 +237,69 @@ class StockPageView(TypedDict):
     next_cursor: Cursor
 
 
+class ReservationOutcome(StrEnum):
+    """What became of a reservation."""
+
+    RESERVED = "reserved"
+    OUT_OF_STOCK = "out_of_stock"
+    ALREADY_RELEASED = "already_released"
+    ALREADY_COMMITTED = "already_committed"
+
+
+class ShortageView(TypedDict):
+    """A stock item that cannot meet its demand."""
+
+    sku: str
+    location: str
+    wanted: int
+    available: int
+
+
+class ReservationAnswerView(TypedDict):
+    """What became of a reservation."""
+
+    outcome: ReservationOutcome
+    shortages: Annotated[
+        list[ShortageView], Shown("Why it is `out_of_stock`, by sku and location; else empty.")
+    ]
+
+
+class BookingOutcome(StrEnum):
+    """What became of a ledger entry."""
+
+    BOOKED = "booked"
+    INSUFFICIENT_STOCK = "insufficient_stock"
+    IDEMPOTENCY_KEY_REUSED = "idempotency_key_reused"
+
+
+class BookingAnswerView(TypedDict):
+    """What became of a ledger entry."""
+
+    outcome: BookingOutcome
+    level: Annotated[StockLevelView | None, Shown("The level after it, if it is `booked`.")]
+    available: Annotated[
+        int | None, Shown("How much could be taken away, if it is `insufficient_stock`.")
+    ]
+
+
+class MovementView(TypedDict):
+    """An entry of the ledger."""
+
+    movement_id: str
+    sku: str
+    location: str
+    quantity_delta: int
+    reason: str
+    at: datetime
+    actor: str
+
+
+class LedgerView(TypedDict):
+    """A part of the ledger of one stock item, oldest entries first."""
+
+    movements: list[MovementView]
+
+
 class HealthView(TypedDict):
     """All is well."""
 
@@ -343,6 +418,73 @@ def stock_page_view(page: StockPage, *, limit: int) -> StockPageView:
         "levels": [stock_level_view(level) for level in page.levels],
         "limit": limit,
         "next_cursor": page.next_cursor,
+    }
+
+
+def reservation_answer_view(outcome: ReserveOutcome) -> ReservationAnswerView:
+    """Show what became of a reservation."""
+    match outcome:
+        case Reserved():
+            return {"outcome": ReservationOutcome.RESERVED, "shortages": []}
+        case AlreadyReleased():
+            return {"outcome": ReservationOutcome.ALREADY_RELEASED, "shortages": []}
+        case AlreadyCommitted():
+            return {"outcome": ReservationOutcome.ALREADY_COMMITTED, "shortages": []}
+        case OutOfStock(shortages):
+            return {
+                "outcome": ReservationOutcome.OUT_OF_STOCK,
+                "shortages": [
+                    {
+                        "sku": shortage.item.sku,
+                        "location": shortage.item.location,
+                        "wanted": shortage.wanted,
+                        "available": shortage.available,
+                    }
+                    for shortage in shortages
+                ],
+            }
+        case _:
+            assert_never(outcome)
+
+
+def booked_view(level: StockLevel) -> BookingAnswerView:
+    """Show that an entry is in the ledger."""
+    return {
+        "outcome": BookingOutcome.BOOKED,
+        "level": stock_level_view(level),
+        "available": None,
+    }
+
+
+def too_little_view(available: int) -> BookingAnswerView:
+    """Show that an entry would take away more than is available."""
+    return {
+        "outcome": BookingOutcome.INSUFFICIENT_STOCK,
+        "level": None,
+        "available": available,
+    }
+
+
+def key_reused_view() -> BookingAnswerView:
+    """Show that an entry's name belongs to another one."""
+    return {"outcome": BookingOutcome.IDEMPOTENCY_KEY_REUSED, "level": None, "available": None}
+
+
+def ledger_view(movements: Sequence[StockMovement]) -> LedgerView:
+    """Show a part of a ledger."""
+    return {
+        "movements": [
+            {
+                "movement_id": movement.movement_id,
+                "sku": movement.item.sku,
+                "location": movement.item.location,
+                "quantity_delta": movement.quantity_delta,
+                "reason": movement.reason,
+                "at": movement.at,
+                "actor": movement.actor,
+            }
+            for movement in movements
+        ]
     }
 
 

@@ -4,15 +4,17 @@ from __future__ import annotations
 
 import re
 from collections import defaultdict
-from typing import Any, Final
+from typing import TYPE_CHECKING, Any, Final
 
 from oms_core.domain.rules import UuidText, fields_of
 from oms_core.errors import InvalidInput, OmsError
+from oms_entrypoints.http import health
 from oms_entrypoints.http.openapi import examples
 from oms_entrypoints.http.openapi.operations import (
     HEADERS_OF_STATUS,
     OPERATIONS,
     RESPONSE_HEADERS,
+    SERVICE,
     STATUSES_OF_ALL,
     STATUSES_WITH_A_BODY,
     STATUSES_WITH_A_FOREIGN_BODY,
@@ -28,16 +30,34 @@ from oms_entrypoints.http.problems import PROBLEM_TYPE, problem_of, title_of
 from oms_entrypoints.http.resource import JSON
 from oms_entrypoints.http.views import InvalidInputView, ProblemView
 
+if TYPE_CHECKING:
+    from collections.abc import Iterable
+
 _DESCRIPTION: Final = (
     "Every order is accepted once and only once, charged once, and never lost. "
     "Every call but those of the server itself and of payment providers needs the headers "
     "`Authorization`, "
     "`X-Tenant-ID` and `X-Org-ID`. Every refusal is a problem (RFC 9457) whose `code` is stable."
 )
+CONTRACT_VERSION: Final = "1.0.0"
+"""Of the inventory service's contract alone; the program's own version is another thing."""
+_CONTRACT: Final = (
+    "What an inventory service must do for an order system: reserve stock and keep its ledger. "
+    "Every call may arrive more than once, and has one effect: reservations and ledger entries "
+    "are named by the caller, within tenant and organization, for ever. What becomes of them is "
+    "an answer (200); every other status says that nothing is known, or that the call is wrong. "
+    "A service may put more fields into its answers."
+)
+_REFUSAL: Final = (
+    "401 and 403: the credentials are refused. 408, 425, 429 and 5xx: nothing is known; the same "
+    "call comes again, after `Retry-After` if that is given. Other 4xx and 501 with a `code`: the "
+    "call is wrong."
+)
 _TAGS: Final = {
     "orders": "Place and read orders.",
     "inventory": "Book and read stock.",
     "webhooks": "What payment providers notify; signed, and without a token.",
+    "inventory service": "Reserve stock and keep its ledger for another order system.",
     "server": "What a server says about itself; open to everybody.",
 }
 _PATH_PARAMETERS: Final = {
@@ -51,20 +71,56 @@ _PATH_PARAMETER: Final = re.compile(r"\{(\w+)\}")
 
 def openapi_document(version: str) -> dict[str, Any]:
     """Return the whole document; *version* is the program's."""
+    return _document(OPERATIONS, "Order management", version, _DESCRIPTION)
+
+
+def inventory_service_document() -> dict[str, Any]:
+    """Return what an inventory service must answer, ours or anybody's.
+
+    How it words its refusals is its own affair: they are described once, for all calls.
+    """
+    contract = [one for one in OPERATIONS if one.tag == SERVICE or one.path == health.READYZ]
+    document = _document(contract, "Inventory service", CONTRACT_VERSION, _CONTRACT)
+    for path in document["paths"].values():
+        for operation in path.values():
+            success = operation["responses"]["200"]
+            refusal = {"$ref": "#/components/responses/Refusal"}
+            operation["responses"] = {"200": success, "default": refusal}
+    problem = [{"$ref": f"#/components/schemas/{name}"} for name in ("InvalidInput", "Problem")]
+    headers = document["components"]["headers"]
+    used = ("X-Request-ID", "Retry-After")
+    document["components"]["headers"] = {name: headers[name] for name in used}
+    document["components"]["responses"] = {
+        "Refusal": {
+            "description": _REFUSAL,
+            "headers": _header_references(("Retry-After",)),
+            "content": {PROBLEM_TYPE: {"schema": {"anyOf": problem}}},
+        }
+    }
+    return document
+
+
+def _document(
+    operations: Iterable[Operation], title: str, version: str, description: str
+) -> dict[str, Any]:
     writer = _Writer()
     paths: dict[str, Any] = defaultdict(dict)
-    for operation in OPERATIONS:
+    tags: set[str] = set()
+    for operation in operations:
         paths[operation.path][operation.method.lower()] = writer.operation(operation)
+        tags.add(operation.tag)
     return {
         "openapi": "3.1.0",
         "info": {
-            "title": "Order management",
+            "title": title,
             "version": version,
-            "description": _DESCRIPTION,
+            "description": description,
             "license": {"name": "Apache-2.0", "identifier": "Apache-2.0"},
         },
         "servers": [{"url": "/"}],
-        "tags": [{"name": name, "description": says} for name, says in _TAGS.items()],
+        "tags": [
+            {"name": name, "description": says} for name, says in _TAGS.items() if name in tags
+        ],
         "paths": dict(paths),
         "components": {
             "schemas": dict(sorted(writer.schemas.by_name.items())),
@@ -172,13 +228,13 @@ class _Writer:
         if operation.query is not None:
             for field in fields_of(operation.query):
                 schema = schema_of_rule(field.rule, self.schemas)
-                if field.default is not None:
+                if not field.required and field.default is not None:
                     schema["default"] = field.default
                 written.append(
                     {
                         "name": field.name,
                         "in": "query",
-                        "required": False,
+                        "required": field.required,
                         "description": field.says,
                         "schema": schema,
                     }

@@ -12,7 +12,7 @@ from attrs import evolve
 from oms_core import errors
 from oms_core.application.place_order import PlaceOrder
 from oms_core.application.request_reader import read
-from oms_core.domain.inventory import StockItem, StockLevel
+from oms_core.domain.inventory import Reserved, StockItem, StockLevel, StockMovement
 from oms_core.domain.order import Order
 from oms_core.domain.order_status import OrderStatus
 from oms_core.domain.payment import Authorization
@@ -23,10 +23,13 @@ from oms_core.ports.storage import OrderPage
 from oms_entrypoints.http.openapi.rule_schemas import example_of
 from oms_entrypoints.http.problems import Problem, problem_of, problem_of_status
 from oms_entrypoints.http.views import (
+    booked_view,
     health_view,
+    ledger_view,
     order_page_view,
     order_view,
     placed_view,
+    reservation_answer_view,
     stock_level_view,
     stock_page_view,
 )
@@ -37,6 +40,9 @@ _SCOPE: Final = Scope(
 _AT: Final = datetime(2031, 5, 4, 12, 0, tzinfo=UTC)
 _REQUEST_ID: Final = "4f1c2b7a90d34e5f8a6b7c8d9e0f1a2b"
 _LEVEL: Final = StockLevel(StockItem("CRUNCHY-ARMCHAIR"), on_hand=100, reserved=2)
+_MOVEMENT: Final = StockMovement(
+    "delivery-4711", _LEVEL.item, 100, "delivery 4711", _AT, "pat@example.com"
+)
 
 TENANT: Final = str(_SCOPE.tenant_id)
 ORG: Final = str(_SCOPE.org_id)
@@ -50,6 +56,9 @@ def answers() -> dict[str, Any]:
         "Order": order_view(order),
         "OrderPage": order_page_view(OrderPage((order,)), limit=50, offset=0),
         "StockLevel": stock_level_view(_LEVEL),
+        "ReservationAnswer": reservation_answer_view(Reserved()),
+        "BookingAnswer": booked_view(_LEVEL),
+        "Ledger": ledger_view((_MOVEMENT,)),
         "StockPage": stock_page_view(StockPage((_LEVEL,)), limit=50),
         "Health": health_view(),
     }

@@ -14,15 +14,27 @@ from oms_core.application.place_order import PlaceOrder
 from oms_core.domain.rules import Text
 from oms_core.errors import Mistake
 from oms_core.ports.authentication import Role
-from oms_entrypoints.http import documents, health, inventory, orders, webhooks
+from oms_entrypoints.http import documents, health, inventory, orders, stock_service, webhooks
 from oms_entrypoints.http.headers import IDEMPOTENCY_KEY
 from oms_entrypoints.http.query import OrderListing, StockListing
 from oms_entrypoints.http.resource import JSON
+from oms_entrypoints.http.stock_requests import (
+    BookMovement,
+    CommitPart,
+    CommitReservation,
+    LedgerListing,
+    LookUpLevels,
+    NameReservation,
+    ReserveStock,
+)
 from oms_entrypoints.http.views import (
+    BookingAnswerView,
     HealthView,
+    LedgerView,
     OrderPageView,
     OrderView,
     PlacedView,
+    ReservationAnswerView,
     StockLevelView,
     StockPageView,
 )
@@ -118,6 +130,10 @@ WITH_A_TOKEN: Final[tuple[errors.OmsError, ...]] = (
     errors.AuthenticationUnavailable(),
 )
 _STORE: Final = (errors.StoreUnavailable(), errors.StoreUnusable("told to the operator alone"))
+_STOCK: Final = (
+    errors.InventoryUnavailable(),
+    errors.InventoryUnusable("told to the operator alone"),
+)
 _INVALID_ORDER: Final = errors.InvalidInput(
     (
         Mistake("/line_items/0/quantity", "must be from 1 to 1 000 000"),
@@ -125,9 +141,11 @@ _INVALID_ORDER: Final = errors.InvalidInput(
     )
 )
 _INVALID_ENTRY: Final = errors.InvalidInput((Mistake("/quantity_delta", "must not be 0"),))
+_INVALID_NAME: Final = errors.InvalidInput((Mistake("/reservation_id", "must not be empty"),))
 _KEY_SAYS: Final = (
     "Allowed beside the body's `idempotency_key`; it must then be the same, or the answer is 400."
 )
+SERVICE: Final = "inventory service"
 _JSON_200: Final = int(HTTPStatus.OK)
 
 OPERATIONS: Final[tuple[Operation, ...]] = (
@@ -222,7 +240,7 @@ OPERATIONS: Final[tuple[Operation, ...]] = (
             _INVALID_ENTRY,
             errors.InsufficientStock("CRUNCHY-ARMCHAIR", "default", 98),
             errors.IdempotencyKeyReused(),
-            errors.InventoryUnavailable(),
+            *_STOCK,
             *_STORE,
         ),
     ),
@@ -237,7 +255,137 @@ OPERATIONS: Final[tuple[Operation, ...]] = (
         answers=(Answer(_JSON_200, "A page of stock levels.", StockPageView),),
         refusals=(
             errors.InvalidInput((Mistake("/limit", "must be from 1 to 100"),)),
-            errors.InventoryUnavailable(),
+            *_STOCK,
+            *_STORE,
+        ),
+    ),
+    Operation(
+        "POST",
+        stock_service.RESERVATIONS,
+        "reserveStock",
+        SERVICE,
+        "Reserve all of some pieces or none, once per name.",
+        says=(
+            "The first answer under a name is the answer for ever: `out_of_stock` too, and what "
+            "was released is never reserved again. A soft reservation that has lapsed may be "
+            "reserved again, for the same pieces."
+        ),
+        role=Role.ADMIN,
+        body=ReserveStock,
+        answers=(Answer(_JSON_200, "What became of it.", ReservationAnswerView),),
+        refusals=(_INVALID_NAME, *_STOCK, *_STORE),
+    ),
+    Operation(
+        "POST",
+        stock_service.HARDEN,
+        "hardenReservation",
+        SERVICE,
+        "Make a soft reservation permanent.",
+        says=(
+            "One that has lapsed is taken again if the stock is still there, else it is "
+            "`out_of_stock`. An unknown one is `already_released`: nothing is promised."
+        ),
+        role=Role.ADMIN,
+        body=NameReservation,
+        answers=(Answer(_JSON_200, "What became of it.", ReservationAnswerView),),
+        refusals=(_INVALID_NAME, *_STOCK, *_STORE),
+    ),
+    Operation(
+        "POST",
+        stock_service.RELEASE,
+        "releaseReservation",
+        SERVICE,
+        "Make the pieces of a reservation available again.",
+        says=(
+            "`already_released` is success, now and on every repeat, for an unknown one too, "
+            "which can never be made from then on. `already_committed`: the goods have left, "
+            "and nothing was changed. It is never anything else."
+        ),
+        role=Role.ADMIN,
+        body=NameReservation,
+        answers=(Answer(_JSON_200, "What became of it.", ReservationAnswerView),),
+        refusals=(_INVALID_NAME, *_STOCK, *_STORE),
+    ),
+    Operation(
+        "POST",
+        stock_service.COMMIT,
+        "commitReservation",
+        SERVICE,
+        "Let the goods of a reservation leave.",
+        says=(
+            "On hand and reserved drop together, with one ledger entry a stock item. "
+            "`already_committed` is success, now and on every repeat; otherwise nothing left. "
+            "It is never `reserved`."
+        ),
+        role=Role.ADMIN,
+        body=CommitReservation,
+        answers=(Answer(_JSON_200, "What became of it.", ReservationAnswerView),),
+        refusals=(_INVALID_NAME, *_STOCK, *_STORE),
+    ),
+    Operation(
+        "POST",
+        stock_service.COMMIT_PART,
+        "commitPart",
+        SERVICE,
+        "Let a part of the goods of a reservation leave, once per name.",
+        says=(
+            "The rest stays promised; with the last part the reservation is committed. "
+            "`already_committed` is success, now and on every repeat of the part's name. "
+            "`out_of_stock`: the part is more than the reservation holds by now, and nothing left. "
+            "It is never `reserved`."
+        ),
+        role=Role.ADMIN,
+        body=CommitPart,
+        answers=(Answer(_JSON_200, "What became of it.", ReservationAnswerView),),
+        refusals=(_INVALID_NAME, *_STOCK, *_STORE),
+    ),
+    Operation(
+        "POST",
+        stock_service.MOVEMENTS,
+        "bookMovement",
+        SERVICE,
+        "Add an entry to the ledger as it is given, once per name.",
+        says=(
+            "The same name again with the same item, quantity and reason changes nothing and is "
+            "answered with the present level."
+        ),
+        role=Role.ADMIN,
+        body=BookMovement,
+        answers=(Answer(_JSON_200, "What became of it.", BookingAnswerView),),
+        refusals=(
+            errors.InvalidInput((Mistake("/movement_id", "must not be empty"),)),
+            *_STOCK,
+            *_STORE,
+        ),
+    ),
+    Operation(
+        "GET",
+        stock_service.MOVEMENTS,
+        "listMovements",
+        SERVICE,
+        "Read the ledger of one stock item, oldest entries first.",
+        role=Role.VIEWER,
+        query=LedgerListing,
+        answers=(Answer(_JSON_200, "A part of it.", LedgerView),),
+        refusals=(
+            errors.InvalidInput((Mistake("/sku", "is required"),)),
+            *_STOCK,
+            *_STORE,
+        ),
+    ),
+    Operation(
+        "POST",
+        inventory.LEVELS,
+        "lookUpStockLevels",
+        SERVICE,
+        "Look up stock on hand, promised and available, by any names.",
+        says="As the list, for names that do not fit into an address, and for many at once.",
+        role=Role.VIEWER,
+        body=LookUpLevels,
+        answers=(Answer(_JSON_200, "A page of stock levels.", StockPageView),),
+        refusals=(
+            errors.InvalidInput((Mistake("/limit", "must be from 1 to 100"),)),
+            *_STOCK,
             *_STORE,
         ),
     ),
@@ -277,9 +425,9 @@ OPERATIONS: Final[tuple[Operation, ...]] = (
         health.READYZ,
         "isReady",
         "server",
-        "Whether store and inventory can be used now.",
-        answers=(Answer(_JSON_200, "They can.", HealthView),),
-        refusals=(*_STORE, errors.InventoryUnavailable()),
+        "Whether the store can be used now.",
+        answers=(Answer(_JSON_200, "It can.", HealthView),),
+        refusals=_STORE,
     ),
     Operation(
         "GET",
