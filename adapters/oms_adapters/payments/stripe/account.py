@@ -55,7 +55,7 @@ class StripeAccount:
     ) -> Mapping[str, Any] | Verdict:
         """Ask *question*, and return the answer about an object of kind *about*, or what failed."""
         try:
-            answer = question(self._client).to_dict()
+            answer: Mapping[str, Any] = question(self._client).to_dict()
         except Exception as error:  # noqa: BLE001 - whatever escapes the SDK, money may have moved
             return judge(error)
         if answer.get("object") != about:

@@ -53,7 +53,7 @@ def to_stripe(money: Money) -> int:
     if money.minor <= 0:
         raise InvalidRequest(reason="amount_out_of_range")
     shift = DECIMALS[money.currency] - exponent_of(money.currency)
-    number, rest = divmod(money.minor * 10 ** max(shift, 0), 10 ** max(-shift, 0))
+    number, rest = _shifted(money.minor, shift)
     if rest or number % STEPS.get(money.currency, 1):
         raise InvalidRequest(reason="amount_not_representable")
     return number
@@ -71,7 +71,13 @@ def from_stripe(number: int, currency: str) -> Money:
     if code not in MINOR_UNIT_EXPONENTS:
         raise InvalidRequest(reason="currency_not_supported")
     shift = exponent_of(code) - DECIMALS.get(code, exponent_of(code))
-    minor, rest = divmod(number * 10 ** max(shift, 0), 10 ** max(-shift, 0))
+    minor, rest = _shifted(number, shift)
     if rest:
         raise OutcomeUnknown(reason="unreadable_answer")
     return Money(minor, code)
+
+
+def _shifted(number: int, decimals: int) -> tuple[int, int]:
+    """Multiply by ten to the power of *decimals*; returns a whole number and what is left over."""
+    factor: int = 10 ** abs(decimals)
+    return (number * factor, 0) if decimals >= 0 else divmod(number, factor)
