@@ -58,7 +58,9 @@ def state_of(intent: Mapping[str, Any]) -> PaymentState:
             return PaymentState.PARTIALLY_CAPTURED
         case PaymentState.CANCELLED if number(intent, "amount_received"):
             return PaymentState.CAPTURED
-        case PaymentState.CANCELLED if intent.get("cancellation_reason") in EXPIRED_BY_STRIPE:
+        case PaymentState.CANCELLED if (
+            word(intent.get("cancellation_reason"), "") in EXPIRED_BY_STRIPE
+        ):
             return PaymentState.EXPIRED
         case PaymentState.REQUIRES_ACTION if status == "requires_payment_method" and intent.get(
             "last_payment_error"

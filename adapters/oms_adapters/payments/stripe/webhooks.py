@@ -33,7 +33,7 @@ _SECRET: Final = re.compile(r"whsec_[A-Za-z0-9+/=_-]{16,255}", re.ASCII)
 _EVENT_ID: Final = re.compile(r"evt_[A-Za-z0-9_]{1,255}", re.ASCII)
 _KIND: Final = re.compile(r"[a-z0-9_.\[\]]{1,255}", re.ASCII)
 _TIME: Final = re.compile(r"[0-9]{1,12}", re.ASCII)
-_EVENTS: Final = frozenset({"event", "v2.core.event"})
+_EVENTS: Final = ("event", "v2.core.event")
 
 
 class WebhookReader:
