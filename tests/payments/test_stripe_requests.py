@@ -9,10 +9,10 @@ from uuid import uuid4
 
 import pytest
 from attrs import evolve
-from jsonschema import Draft4Validator
 from openapi_core import OpenAPI
 from openapi_core.contrib.werkzeug import WerkzeugOpenAPIRequest
 from openapi_core.exceptions import OpenAPIError
+from openapi_schema_validator import OAS30Validator
 from werkzeug.datastructures import Headers
 from werkzeug.test import EnvironBuilder
 from werkzeug.wrappers import Request
@@ -158,8 +158,9 @@ def test_the_double_answers_as_stripes_document_says() -> None:
             "$ref": f"#/components/schemas/{kind}",
             "components": document["components"],
         }
+        # Stripe marks what may be null beside an enumeration that does not list it.
         present = {name: value for name, value in given.items() if value is not None}
-        errors = [str(error.message) for error in Draft4Validator(schema).iter_errors(present)]
+        errors = [str(error.message) for error in OAS30Validator(schema).iter_errors(present)]
         assert errors == []
 
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any, Final, cast
+from typing import TYPE_CHECKING, Any, Final
 
 from attrs import evolve
 
@@ -38,8 +38,7 @@ if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
     from uuid import UUID
 
-    from stripe import StripeClient
-    from stripe.params import PaymentIntentConfirmParams
+    from stripe.params import PaymentIntentCaptureParams, PaymentIntentConfirmParams
 
     from oms_core.ports.clock import Clock
     from oms_core.ports.payments import (
@@ -166,17 +165,16 @@ class StripePayments:
         held = number(intent, "amount_capturable")
         if wanted > held:
             raise InvalidState(reason="amount_too_large")
-        final = command.final or wanted == held
+        params: PaymentIntentCaptureParams = {
+            "amount_to_capture": wanted,
+            "metadata": mark,
+            "expand": _EXPAND,
+        }
+        if not command.final and wanted < held:
+            params["final_capture"] = False
         answer = self._account.attempt(
             lambda stripe: stripe.v1.payment_intents.capture(
-                command.ref.reference,
-                {
-                    "amount_to_capture": wanted,
-                    "metadata": mark,
-                    "expand": _EXPAND,
-                    **({} if final else {"final_capture": False}),
-                },
-                {"idempotency_key": command.key},
+                command.ref.reference, params, {"idempotency_key": command.key}
             ),
             about=_INTENT,
         )
@@ -349,18 +347,15 @@ class StripePayments:
         )
 
     def _confirm(self, command: Authorize) -> PaymentSnapshot:
-        params: dict[str, Any] = {"expand": _EXPAND}
+        params: PaymentIntentConfirmParams = {"expand": _EXPAND}
         if self._return_url is not None:
             params["return_url"] = self._return_url
-
-        def confirm(stripe: StripeClient) -> object:
-            return stripe.v1.payment_intents.confirm(
-                command.ref.reference,
-                cast("PaymentIntentConfirmParams", params),
-                {"idempotency_key": command.key},
-            )
-
-        answer = self._account.attempt(confirm, about=_INTENT)
+        answer = self._account.attempt(
+            lambda stripe: stripe.v1.payment_intents.confirm(
+                command.ref.reference, params, {"idempotency_key": command.key}
+            ),
+            about=_INTENT,
+        )
         if not isinstance(answer, Verdict):
             return self._tell(answer)
         if not isinstance(answer.trouble, InvalidState):
