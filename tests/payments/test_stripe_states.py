@@ -16,7 +16,7 @@ from hypothesis import strategies as st
 from oms_adapters.payments.stripe.states import EXPIRED_BY_STRIPE, REFUND_STATES, STATES
 from oms_core.domain.money import Money
 from oms_core.domain.payment import PaymentState
-from oms_core.errors import InvalidRequest, InvalidState, PaymentTrouble
+from oms_core.errors import InvalidRequest, InvalidState, OutcomeUnknown, PaymentTrouble
 from oms_core.ports.payments import (
     Authorize,
     Cancel,
@@ -28,7 +28,7 @@ from oms_core.ports.payments import (
 )
 from oms_core.testing import SimulatedClock
 from oms_core.testing.at_once import at_once
-from tests.support.http_faults import answers
+from tests.support.http_faults import LOST_BEFORE, HttpFault, answers
 from tests.support.stripe_double import StripeStage
 from tests.support.stripe_double.objects import CARD_NUMBER, CUSTOMER, HOLD_LASTS_S
 from tests.support.stripe_double.objects import Refund as StripeRefund
@@ -428,3 +428,78 @@ def test_the_longest_name_of_an_operation_is_found_again(stage: StripeStage) -> 
     assert stage.provider.find_operation(ref, name) is not None
     assert stage.provider.find_operation(ref, name[1:]) is None
     assert max(map(len, stage.intent(ref).metadata)) <= 40
+
+
+# -- what happened between the look-up and the deed ------------------------------------------
+
+
+def a_stale_look_up(stage: StripeStage, ref: PaymentRef) -> HttpFault:
+    """Make the fault by which a later look-up tells what is so now."""
+    document = stage.intent(ref).document(["latest_charge.refunds"])
+    return answers(200, json.dumps(document).encode())
+
+
+def test_an_order_that_lost_the_claim_does_not_confirm_for_the_winner(stage: StripeStage) -> None:
+    ref, first = stage.a_confirmable_payment(TOTAL), uuid4()
+    stale = a_stale_look_up(stage, ref)
+    stage.plan(LOST_BEFORE, ref, "authorize")
+    with pytest.raises(OutcomeUnknown):
+        authorize(stage, ref, first)
+    stage.plan(stale, ref, "lookup")
+
+    told = authorize(stage, ref, uuid4())
+
+    assert (told.state, told.order_id) == (PaymentState.CONFIRMABLE, first)
+    assert stage.effects(ref, "authorize") == 0
+
+
+def test_a_cancel_that_another_order_overtook_leaves_its_money_alone(stage: StripeStage) -> None:
+    ref, owner = stage.a_confirmable_payment(TOTAL), uuid4()
+    stale = a_stale_look_up(stage, ref)
+    authorize(stage, ref, owner)
+    stage.plan(stale, ref, "lookup")
+
+    with pytest.raises(InvalidState):
+        stage.provider.cancel(Cancel(ref, uuid4(), "void-1", "key"))
+
+    assert stage.effects(ref, "cancel") == 0
+    assert stage.provider.lookup(ref).state is PaymentState.AUTHORIZED
+
+
+def test_a_cancel_that_another_worker_overtook_is_done(stage: StripeStage) -> None:
+    ref, order = stage.a_confirmable_payment(TOTAL), uuid4()
+    stale = a_stale_look_up(stage, ref)
+    stage.provider.cancel(Cancel(ref, order, "void-1", "key-1"))
+    stage.plan(stale, ref, "lookup")
+
+    result = stage.provider.cancel(Cancel(ref, order, "void-2", "key-2"))
+
+    assert result.status is OperationStatus.DONE
+    assert stage.effects(ref, "cancel") == 1
+
+
+def test_a_capture_that_another_worker_overtook_is_done(stage: StripeStage) -> None:
+    ref = stage.a_confirmable_payment(TOTAL)
+    authorize(stage, ref)
+    stale = a_stale_look_up(stage, ref)
+    stage.provider.capture(Capture(ref, TOTAL, "ship-1", "key-1"))
+    stage.plan(stale, ref, "lookup")
+
+    result = stage.provider.capture(Capture(ref, TOTAL, "ship-1", "key-2"))
+
+    assert result.status is OperationStatus.DONE
+    assert stage.effects(ref, "capture") == 1
+
+
+def test_a_decline_that_stripe_repeats_under_its_key_is_one_still(stage: StripeStage) -> None:
+    """Another card needs another attempt, and that is the customer's decision."""
+    ref, order = stage.a_payment_to_be_declined(TOTAL), uuid4()
+    command = Authorize(ref, TOTAL, order, "one-key")
+    stage.provider.authorize(command)
+    intent = stage.intent(ref)
+    intent.status, intent.error, intent.decides = "requires_confirmation", None, "approve"
+
+    told = stage.provider.authorize(command)
+
+    assert (told.state, told.reason) == (PaymentState.DECLINED, "insufficient_funds")
+    assert stage.effects(ref, "authorize") == 0
