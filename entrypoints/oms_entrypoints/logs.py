@@ -90,6 +90,8 @@ def configure_logs(
     root.setLevel(least)
     # One warning for every request that waits for a thread would be the log's whole content.
     logging.getLogger("waitress.queue").setLevel(logging.ERROR)
+    # Stripe's SDK logs two lines for each request, and error messages that quote customers' data.
+    logging.getLogger("stripe").setLevel(logging.WARNING)
 
 
 def without_exception_text(_logger: WrappedLogger, _method: str, event: EventDict) -> EventDict:

@@ -16,7 +16,7 @@ if TYPE_CHECKING:
 
     from oms_core.ports.payments import PaymentProvider
     from oms_entrypoints.bootstrap.stores import Store
-    from oms_entrypoints.config import Config, PaymentAccount, SimulatedOptions
+    from oms_entrypoints.config import Config, PaymentAccount, SimulatedOptions, StripeOptions
 
     MakeProvider: TypeAlias = Callable[[str, Any, "Store | None"], PaymentProvider]
 
@@ -43,7 +43,13 @@ def make_payments(
 
 
 def _maker(account: PaymentAccount) -> MakeProvider:
-    return _simulated if account.adapter == "simulated" else _installed(account.adapter)
+    match account.adapter:
+        case "simulated":
+            return _simulated
+        case "stripe":
+            return _stripe
+        case other:
+            return _installed(other)
 
 
 def _simulated(name: str, options: SimulatedOptions, store: Store | None) -> PaymentProvider:
@@ -55,6 +61,29 @@ def _simulated(name: str, options: SimulatedOptions, store: Store | None) -> Pay
         CLOCK,
         name,
         webhook_secret=secret.value if secret else None,
+    )
+
+
+def _stripe(name: str, options: StripeOptions, store: Store | None) -> PaymentProvider:
+    del name, store
+    try:
+        from oms_adapters.payments.stripe import StripePayments
+    except ImportError as missing:
+        sentence = (
+            f"the adapter stripe needs the package {missing.name}; install it with "
+            "pip install 'oms-core[stripe]'."
+        )
+        raise ConfigurationError([sentence]) from missing
+    secret = options.webhook_secret
+    return StripePayments(
+        options.api_key.value,
+        CLOCK,
+        webhook_secret=secret.value if secret else None,
+        account=options.account,
+        return_url=options.return_url,
+        base_url=options.base_url,
+        connect_timeout_s=options.connect_timeout_s,
+        read_timeout_s=options.read_timeout_s,
     )
 
 

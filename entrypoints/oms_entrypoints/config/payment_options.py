@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from attrs import frozen
 
-from oms_entrypoints.config.rules import SecretReference, setting
+from oms_entrypoints.config.rules import Seconds, SecretReference, Text, setting
 from oms_entrypoints.config.secret import Secret
 
 
@@ -17,4 +17,46 @@ class SimulatedOptions:
         default=None,
         example="env:OMS_WEBHOOK_SECRET",
         says="Signs notifications; env:NAME or file:PATH.",
+    )
+
+
+@frozen
+class StripeOptions:
+    """An account at Stripe; needs the extra oms-core[stripe]."""
+
+    api_key: Secret = setting(
+        SecretReference(),
+        example="env:STRIPE_API_KEY",
+        says="The account's secret key (sk_…) or a restricted key (rk_…); env:NAME or file:PATH.",
+    )
+    webhook_secret: Secret | None = setting(
+        SecretReference(),
+        default=None,
+        example="env:STRIPE_WEBHOOK_SECRET",
+        says="The signing secret (whsec_…) of the webhook endpoint; env:NAME or file:PATH. Without "
+        "it every notification is rejected.",
+    )
+    account: str | None = setting(
+        Text(r"acct_[A-Za-z0-9]{1,64}", "must be a connected account, which begins with acct_"),
+        default=None,
+        example="acct_1234567890",
+        says="A connected account to act for.",
+    )
+    return_url: str | None = setting(
+        Text(r"https://\S{1,2000}", "must be a URL that begins with https://"),
+        default=None,
+        example="https://shop.example/paid",
+        says="Where a customer comes back to from a bank's page.",
+    )
+    base_url: str | None = setting(
+        Text(r"https?://\S{1,2000}", "must be a URL that begins with https://"),
+        default=None,
+        example="https://stripe-proxy.example",
+        says="Another address than Stripe's own, such as a proxy's.",
+    )
+    connect_timeout_s: float = setting(
+        Seconds(0.1, 60), default=3.0, says="How long to wait for a connection."
+    )
+    read_timeout_s: float = setting(
+        Seconds(0.1, 120), default=10.0, says="How long to wait for an answer."
     )
