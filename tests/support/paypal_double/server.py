@@ -41,6 +41,8 @@ class PaypalDouble:
         self.clock = clock
         self.knows_the_client = True
         self.tokens: dict[str, datetime] = {}
+        self.on_arrival: Callable[[HttpRequest], None] = lambda _: None
+        """Called before an authenticated request has any effect."""
         self.while_running: Callable[[HttpRequest], None] = lambda _: None
         """Called while a request with a key is in progress."""
         self._running: set[str] = set()
@@ -103,6 +105,7 @@ class PaypalDouble:
             if request.path == _TOKEN:
                 return self._token(request)
             self._check_token(request)
+            self.on_arrival(request)
             if request.path == _VERIFY:
                 return self._verify(request)
             key = request.headers.get("paypal-request-id")
@@ -153,7 +156,7 @@ class PaypalDouble:
         if match is None:
             raise Problem(404, "RESOURCE_NOT_FOUND", "INVALID_RESOURCE_ID")
         name, action, books = match["id"], match["action"], self.books
-        body = json.loads(request.body) if request.body else {}
+        body: Any = json.loads(request.body) if request.body else {}
         reads = {
             "orders": books.get_order,
             "authorizations": books.get_authorization,

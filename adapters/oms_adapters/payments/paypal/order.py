@@ -92,14 +92,14 @@ class PaypalOrder:
 
     @property
     def authorization(self) -> Authorization | None:
-        """The authorization that counts: the newest that holds money, else the newest of all.
+        """The authorization that counts: the newest that is or was good, else the newest.
 
         One that is held anew has a new id, and its predecessor is void some day: that says
         nothing of the payment.
         """
 
-        def rank(one: Authorization) -> tuple[int, datetime]:
-            return (2 if one.is_open else one.status == "CAPTURED", one.created_at)
+        def rank(one: Authorization) -> tuple[bool, datetime]:
+            return (one.status not in {"VOIDED", "DENIED"}, one.created_at)
 
         # Of equals the later in the list: PayPal appends.
         return max(reversed(self.authorizations), key=rank, default=None)
