@@ -7,6 +7,7 @@ import pytest
 
 from oms_adapters.payments.paypal import PaypalAccount, PaypalPayments
 from oms_core.domain.money import Money
+from oms_core.domain.payment import PaymentState
 from oms_core.errors import CredentialsRejected, RetryableNotExecuted
 from oms_core.ports.payments import Authorize, PaymentRef
 from oms_core.testing import SimulatedClock
@@ -117,7 +118,7 @@ def test_a_token_that_is_none_executes_nothing(
 
     refusal(RetryableNotExecuted, lambda: stage.provider.lookup(ref))
 
-    assert stage.provider.lookup(ref)
+    assert stage.provider.lookup(ref).state is PaymentState.CONFIRMABLE
 
 
 def test_a_blip_of_the_token_endpoint_is_no_matter_of_credentials(
@@ -140,7 +141,7 @@ def test_a_netrc_file_does_not_replace_the_token(
     file.write_text("machine 127.0.0.1 login somebody password else\n")
     monkeypatch.setenv("NETRC", str(file))
 
-    assert stage.provider.lookup(ref)
+    assert stage.provider.lookup(ref).state is PaymentState.CONFIRMABLE
 
 
 def test_connections_are_reused(stage: PaypalStage, ref: PaymentRef) -> None:

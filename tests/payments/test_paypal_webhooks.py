@@ -2,6 +2,7 @@
 
 import json
 from collections.abc import Iterator, Sequence
+from functools import partial
 from typing import Any
 
 import pytest
@@ -211,7 +212,7 @@ def test_a_body_cannot_add_to_the_question(stage: PaypalStage, ref: PaymentRef) 
         good.decode().encode("utf-16"),
         b'{"id": "1", "event_type": "X", "resource": {}, "x": NaN}',
     ):
-        refusal(WebhookRejected, lambda body=body: parse(stage, stage.double.sign(body)))
+        refusal(WebhookRejected, partial(parse, stage, stage.double.sign(body)))
 
     assert asked(stage) == 0
 

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any, Final
 from urllib.parse import quote
 
 import requests
-from requests.auth import AuthBase
+from requests.auth import AuthBase, HTTPBasicAuth
 
 from oms_adapters.payments.paypal.token import EARLY_S, AccessToken, TokenCache
 from oms_adapters.payments.paypal.verdict import judge_answer, judge_failure
@@ -100,7 +100,7 @@ class PaypalClient:
 
     def _fetch_token(self) -> AccessToken:
         url = f"{self._account.base_url}/v1/oauth2/token"
-        client = requests.auth.HTTPBasicAuth(
+        client = HTTPBasicAuth(
             self._account.client_id.encode(), self._account.client_secret.encode()
         )
         headers = {

@@ -84,6 +84,8 @@ class PaypalPayments:
 
     def __init__(self, account: PaypalAccount, clock: Clock | None = None) -> None:
         """Use the *account*; nothing is asked before the first call."""
+        self.base_url = account.base_url
+        """Where it talks to PayPal."""
         self._clock = clock or SystemClock()
         self._client = PaypalClient(account, self._clock)
         self._notifications = NotificationReader(account.webhook_id, self._client, self._clock)
