@@ -14,7 +14,7 @@ from oms_core.testing import SimulatedClock
 from oms_core.testing.at_once import at_once
 from oms_core.testing.refusal import refusal
 from tests.support.http_faults import LATE_BEFORE, answers, html
-from tests.support.paypal_stage import PaypalStage
+from tests.support.paypal_stage import SILENCE_S, PaypalStage
 
 TOTAL = Money(10_000, "USD")
 
@@ -38,19 +38,17 @@ def test_sixteen_threads_fetch_one_token(stage: PaypalStage, ref: PaymentRef) ->
     assert stage.double.fetched_tokens() == 1
 
 
-def test_threads_that_wait_for_a_token_share_its_failure() -> None:
+def test_threads_that_wait_for_a_token_share_its_failure(
+    stage: PaypalStage, ref: PaymentRef
+) -> None:
     """If each tried in turn, the last of them would wait for the timeouts of all."""
-    timeout_s = 0.3
-    stage = PaypalStage(SimulatedClock(), read_timeout_s=timeout_s)
-    ref = stage.a_confirmable_payment(TOTAL)
     stage.plan(LATE_BEFORE, "token", times=16)
     began = time.monotonic()
 
     at_once(lambda _: refusal(RetryableNotExecuted, lambda: stage.provider.lookup(ref)), range(16))
 
     assert stage.double.fetched_tokens() < 8
-    assert time.monotonic() - began < 16 * timeout_s
-    stage.close()
+    assert time.monotonic() - began < 16 * SILENCE_S
 
 
 def test_a_token_is_used_until_shortly_before_its_end(stage: PaypalStage, ref: PaymentRef) -> None:

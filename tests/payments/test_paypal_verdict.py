@@ -113,13 +113,25 @@ def test_a_code_means_one_error_and_is_its_reason(
 
 
 @pytest.mark.parametrize(("status", "kind"), STATUSES.items())
-@pytest.mark.parametrize("body", [None, [], "text", {}, {"details": [None]}, {"name": ["x"]}])
-def test_a_status_without_a_code_means_one_error(
+@pytest.mark.parametrize("body", [{"name": "NEW_NAME"}, {"error": "NEW_NAME", "details": [None]}])
+def test_a_status_means_one_error_where_paypals_word_is_not_known(
     status: int, kind: type[PaymentTrouble], body: object
 ) -> None:
     judged = judge_answer(status, {}, body)
 
     assert type(judged) is kind
+    assert judged.reason == "NEW_NAME"
+
+
+@pytest.mark.parametrize(("status", "kind"), STATUSES.items())
+@pytest.mark.parametrize("body", [None, [], "text", {}, {"details": [None]}, {"name": ["x"]}])
+def test_a_refusal_in_nobodys_words_counts_only_at_the_door(
+    status: int, kind: type[PaymentTrouble], body: object
+) -> None:
+    """The 404 of a gateway that is being deployed does not make a payment unknown."""
+    judged = judge_answer(status, {}, body)
+
+    assert type(judged) is (kind if status in {401, 403, 429} else OutcomeUnknown)
     assert judged.reason == f"http_{status}"
 
 

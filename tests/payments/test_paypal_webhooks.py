@@ -32,7 +32,7 @@ VERIFY = "verify-webhook-signature"
 
 @pytest.fixture
 def stage() -> Iterator[PaypalStage]:
-    stage = PaypalStage(SimulatedClock(), read_timeout_s=0.3)
+    stage = PaypalStage(SimulatedClock())
     yield stage
     stage.close()
 

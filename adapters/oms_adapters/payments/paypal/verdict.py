@@ -136,6 +136,10 @@ BY_STATUS: Final[Mapping[int, type[PaymentTrouble]]] = MappingProxyType(
 )
 """What a status means whose issue says nothing more. A 408, 409, 422 or 5xx tells nothing."""
 
+_WHOEVER_SAYS_IT: Final = frozenset({401, 403, 429})
+"""Turned away at the door. Any other refusal counts only in PayPal's own words: the page of a
+gateway that is being deployed says 404 as well, and the payment is not gone."""
+
 
 def judge_answer(
     status: int, headers: Mapping[str, str], document: object, *, now: datetime | None = None
@@ -150,7 +154,9 @@ def judge_answer(
     # too many requests are too many whatever they were about.
     if status not in {401, 429} and status < 500:  # noqa: PLR2004 - HTTP's classes
         kind = BY_ISSUE.get(issue) or BY_ISSUE.get(name)
-    kind = kind or BY_STATUS.get(status, OutcomeUnknown)
+    if kind is None and (issue or name or status in _WHOEVER_SAYS_IT):
+        kind = BY_STATUS.get(status)
+    kind = kind or OutcomeUnknown
     return kind(
         reason=issue or name or f"http_{status}",
         retry_after_s=_retry_after_s(headers, now or datetime.now(UTC)),
