@@ -8,7 +8,13 @@ import pytest
 
 from oms_core.domain.money import Money
 from oms_core.domain.payment import PaymentState
-from oms_core.errors import InvalidRequest, InvalidState, OutcomeUnknown, PaymentNotFound
+from oms_core.errors import (
+    InvalidRequest,
+    InvalidState,
+    OutcomeUnknown,
+    PaymentNotFound,
+    RetryableNotExecuted,
+)
 from oms_core.ports.payments import (
     Authorize,
     Cancel,
@@ -25,6 +31,10 @@ from tests.support.paypal_stage import PaypalStage, operation_of
 
 TOTAL = Money(10_000, "USD")
 ORDER = uuid4()
+HELD_UNTIL_SOON = (
+    b'{"authorizations": [{"id": "A", "status": "CREATED", "expiration_time": "soon", '
+    b'"amount": {"value": "1.00", "currency_code": "USD"}}]}'
+)
 
 
 @pytest.fixture
@@ -158,6 +168,31 @@ def test_what_the_shop_captured_itself_is_told_as_captured_and_can_be_refunded(
     assert stage.provider.lookup(ref).refunded == TOTAL
 
 
+@pytest.mark.parametrize(
+    "body",
+    [
+        b"{}",
+        b'{"id": "X", "status": "APPROVED", "purchase_units": []}',
+        b'{"id": "X", "status": "APPROVED", "purchase_units": [{"amount": {"value": 1}}]}',
+        b'{"id": "../X", "status": "APPROVED", "purchase_units": [{}]}',
+        b'{"id": "X", "status": "APPROVED", "purchase_units": [{"payments": [5]}]}',
+        b'{"id": "X", "status": "APPROVED", "purchase_units": [{}], "links": [5]}',
+        b'{"id": "X", "status": "COMPLETED", "purchase_units": [{"payments": %s}]}'
+        % HELD_UNTIL_SOON,
+    ],
+)
+def test_an_order_that_cannot_be_read_is_no_order_that_is_gone(
+    stage: PaypalStage, body: bytes
+) -> None:
+    ref = stage.order(TOTAL)
+    stage.plan(answers(200, body), "lookup")
+
+    refused = refusal(RetryableNotExecuted, lambda: stage.provider.lookup(ref))
+
+    assert refused.reason == "answer_unreadable"
+    assert stage.provider.lookup(ref).state is PaymentState.CONFIRMABLE
+
+
 # -- whose it is -----------------------------------------------------------------------------
 
 
@@ -283,6 +318,25 @@ def test_the_void_of_an_older_authorization_says_nothing_of_the_newer(stage: Pay
     stage.books.void(first)
 
     assert stage.provider.lookup(ref).state is PaymentState.AUTHORIZED
+
+
+def test_an_older_authorization_that_is_still_open_counts_if_the_newer_is_void(
+    stage: PaypalStage,
+) -> None:
+    """A cancel that was broken off between the two has not released the money."""
+    stage.books.keeps_older_authorizations = True
+    ref = hold(stage)
+    first = stage.provider.lookup(ref).provider_id
+    renew(stage, ref)
+    second = stage.provider.lookup(ref).provider_id
+    assert second is not None
+    stage.books.void(second)
+
+    seen = stage.provider.lookup(ref)
+
+    assert (seen.state, seen.provider_id) == (PaymentState.AUTHORIZED, first)
+    stage.provider.cancel(Cancel(ref, ORDER, "undo", "undo-key"))
+    assert stage.books.open_authorizations(ref.reference) == []
 
 
 def test_a_cancel_voids_every_authorization_that_is_open(stage: PaypalStage) -> None:
