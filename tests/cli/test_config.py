@@ -133,10 +133,10 @@ MISTAKES = {
     '[inventory]\nca_file = "no.pem"': '2: inventory.ca_file is for kind = "http" alone; set that, '
     "or leave this out.",
     "[payments]": "1: payments must have at least one table, such as [payments.NAME].",
-    "[payments.card]": "1: payments.card.adapter must name an installed adapter; known: simulated, "
-    "stripe.",
+    "[payments.card]": "1: payments.card.adapter must name an installed adapter; "
+    "known: paypal, simulated, stripe.",
     '[payments.card]\nadapter = "simulatde"': "2: payments.card.adapter must name an installed "
-    "adapter; known: simulated, stripe; did you mean simulated?",
+    "adapter; known: paypal, simulated, stripe; did you mean simulated?",
     '[payments.card]\nadapter = "simulated"\nmode = 1': "3: payments.card.mode is not a setting.",
     "[auth.keys.main]": "1: auth.keys.main.secret or public_key or jwks_url must be given, exactly "
     "one of them.",

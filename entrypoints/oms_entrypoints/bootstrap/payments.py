@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any
+from contextlib import contextmanager
+from typing import TYPE_CHECKING, Any, Final
 
 from oms_core import PaymentDirectory
 from oms_core.errors import ConfigurationError
@@ -11,12 +12,18 @@ from oms_entrypoints.bootstrap.stores import CLOCK
 from oms_entrypoints.config.adapters import ENTRY_POINT_GROUP
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Mapping
+    from collections.abc import Callable, Iterator, Mapping
     from typing import TypeAlias
 
     from oms_core.ports.payments import PaymentProvider
     from oms_entrypoints.bootstrap.stores import Store
-    from oms_entrypoints.config import Config, PaymentAccount, SimulatedOptions, StripeOptions
+    from oms_entrypoints.config import (
+        Config,
+        PaymentAccount,
+        PaypalOptions,
+        SimulatedOptions,
+        StripeOptions,
+    )
 
     MakeProvider: TypeAlias = Callable[[str, Any, "Store | None"], PaymentProvider]
 
@@ -43,13 +50,7 @@ def make_payments(
 
 
 def _maker(account: PaymentAccount) -> MakeProvider:
-    match account.adapter:
-        case "simulated":
-            return _simulated
-        case "stripe":
-            return _stripe
-        case other:
-            return _installed(other)
+    return _OURS.get(account.adapter) or _installed(account.adapter)
 
 
 def _simulated(name: str, options: SimulatedOptions, store: Store | None) -> PaymentProvider:
@@ -64,16 +65,32 @@ def _simulated(name: str, options: SimulatedOptions, store: Store | None) -> Pay
     )
 
 
+def _paypal(name: str, options: PaypalOptions, store: Store | None) -> PaymentProvider:
+    del name, store
+    with _from_extra("paypal"):
+        from oms_adapters.payments.paypal import (
+            LIVE_URL,
+            SANDBOX_URL,
+            PaypalAccount,
+            PaypalPayments,
+        )
+
+    account = PaypalAccount(
+        client_id=options.client_id,
+        client_secret=options.client_secret.value,
+        base_url=options.base_url or (LIVE_URL if options.environment == "live" else SANDBOX_URL),
+        webhook_id=options.webhook_id,
+        connect_timeout_s=options.connect_timeout_s,
+        read_timeout_s=options.read_timeout_s,
+    )
+    return PaypalPayments(account, CLOCK)
+
+
 def _stripe(name: str, options: StripeOptions, store: Store | None) -> PaymentProvider:
     del name, store
-    try:
+    with _from_extra("stripe"):
         from oms_adapters.payments.stripe import StripePayments
-    except ImportError as missing:
-        sentence = (
-            f"the adapter stripe needs the package {missing.name}; install it with "
-            "pip install 'oms-core[stripe]'."
-        )
-        raise ConfigurationError([sentence]) from missing
+
     secret = options.webhook_secret
     return StripePayments(
         options.api_key.value,
@@ -85,6 +102,26 @@ def _stripe(name: str, options: StripeOptions, store: Store | None) -> PaymentPr
         connect_timeout_s=options.connect_timeout_s,
         read_timeout_s=options.read_timeout_s,
     )
+
+
+_OURS: Final[Mapping[str, MakeProvider]] = {
+    "paypal": _paypal,
+    "simulated": _simulated,
+    "stripe": _stripe,
+}
+
+
+@contextmanager
+def _from_extra(extra: str) -> Iterator[None]:
+    """Import an adapter of ours; say which extra it needs if its library is not there."""
+    try:
+        yield
+    except ModuleNotFoundError as missing:
+        if (missing.name or "").startswith("oms_"):
+            raise
+        raise ConfigurationError(
+            [f"the adapter {extra} needs {missing.name}; install oms-core[{extra}]"]
+        ) from missing
 
 
 def _installed(adapter: str) -> MakeProvider:

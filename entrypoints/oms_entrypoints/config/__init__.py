@@ -1,7 +1,7 @@
 """The configuration: one TOML file, environment variables over it, everything checked at start."""
 
 from oms_entrypoints.config.find import find_file, load_config
-from oms_entrypoints.config.payment_options import SimulatedOptions, StripeOptions
+from oms_entrypoints.config.payment_options import PaypalOptions, SimulatedOptions, StripeOptions
 from oms_entrypoints.config.secret import Secret
 from oms_entrypoints.config.sections import (
     AuthSection,
@@ -25,6 +25,7 @@ __all__ = [
     "JwtKey",
     "LogSection",
     "PaymentAccount",
+    "PaypalOptions",
     "SagaSection",
     "Secret",
     "ServerSection",

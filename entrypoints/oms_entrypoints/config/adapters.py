@@ -5,7 +5,7 @@ from __future__ import annotations
 from types import MappingProxyType
 from typing import TYPE_CHECKING, Final
 
-from oms_entrypoints.config.payment_options import SimulatedOptions, StripeOptions
+from oms_entrypoints.config.payment_options import PaypalOptions, SimulatedOptions, StripeOptions
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -20,6 +20,7 @@ OUR_ADAPTERS: Final[Mapping[str, type]] = MappingProxyType(
     {
         "simulated": SimulatedOptions,
         "stripe": StripeOptions,
+        "paypal": PaypalOptions,
     }
 )
 

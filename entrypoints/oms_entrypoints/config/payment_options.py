@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from attrs import frozen
 
-from oms_entrypoints.config.rules import Seconds, SecretReference, Text, setting
+from oms_entrypoints.config.rules import Choice, Seconds, SecretReference, Text, setting
 from oms_entrypoints.config.secret import Secret
 
 
@@ -59,4 +59,46 @@ class StripeOptions:
     )
     read_timeout_s: float = setting(
         Seconds(0.1, 120), default=10.0, says="How long to wait for an answer."
+    )
+
+
+@frozen
+class PaypalOptions:
+    """A REST application of a PayPal business account. Needs oms-core[paypal]."""
+
+    client_id: str = setting(
+        Text(r"[!-~]{1,255}", "must be the client id of a REST application, without spaces"),
+        example="AeA1QIZXiflr1_-r0U2UbWTziOWX1GRQer5jkUq4ZfWT5qwb6qQRPq7jDtv57TL4POEEezGLdutcxnkJ",
+        says="The client id of the REST application.",
+    )
+    client_secret: Secret = setting(
+        SecretReference(),
+        example="env:OMS_PAYPAL_SECRET",
+        says="Its secret; env:NAME or file:PATH.",
+    )
+    environment: str = setting(
+        Choice(("sandbox", "live")),
+        example="sandbox",
+        says="Sandbox, where no money moves, or live.",
+    )
+    webhook_id: str | None = setting(
+        Text(r"[a-zA-Z0-9]{1,50}", "must be the id of a webhook: letters and digits, no URL"),
+        default=None,
+        example="1JE4291016473214C",
+        says="The id of the webhook whose notifications are believed; none are without it.",
+    )
+    base_url: str | None = setting(
+        Text(
+            r"https://[A-Za-z0-9.-]+(:[0-9]{1,5})?|http://(127\.0\.0\.1|localhost)(:[0-9]{1,5})?",
+            "must be https:// and a host, without a path; http:// only on this machine",
+        ),
+        default=None,
+        example="https://paypal-gateway.example",
+        says="Where the API is, if not where the environment says, e.g. a proxy of your own.",
+    )
+    connect_timeout_s: float = setting(
+        Seconds(0.1, 60), default=5.0, says="How long connecting may take."
+    )
+    read_timeout_s: float = setting(
+        Seconds(0.1, 300), default=15.0, says="How long an answer may be silent."
     )

@@ -148,7 +148,9 @@ class AuthorizingContract(PaymentScene):
 
         self.stage.the_customer_acts(ref)
 
-        assert self.settled(ref).state is PaymentState.AUTHORIZED
+        acted = self.stage.holds_when_the_customer_acts
+        state = PaymentState.AUTHORIZED if acted else PaymentState.CONFIRMABLE
+        assert self.settled(ref).state is state
         answer = self.authorize(ref, order=order, key=key)
         assert answer.state is PaymentState.AUTHORIZED
         assert answer.authorized == self.money(10_000)

@@ -40,6 +40,10 @@ class PaymentStage(ABC):
     """The provider notices a key that is sent with other parameters."""
     captures_in_parts: bool = True
     """A hold can be captured several times; otherwise the first capture is the last."""
+    finds_cancels: bool = True
+    """``find_operation`` knows a cancel by its name; otherwise only a look-up tells of it."""
+    holds_when_the_customer_acts: bool = True
+    """The customer's act makes the hold; otherwise it lets ``authorize`` make it."""
 
     def __init__(self, provider: PaymentProvider, clock: SimulatedClock) -> None:
         self.provider = provider
