@@ -28,10 +28,12 @@ CURSOR_LENGTH_MAX: Final = 4_096
 """Longer than any cursor: two names of 255 characters of 4 bytes each, in base64."""
 
 _ORDER: Final = Struct(">q16s")
+_INBOX: Final = Struct(">q12s")
 _CHECKSUM: Final = Struct(">I")
 _SKU_LENGTH: Final = Struct(">H")
 _ORDER_MARK: Final = b"o"
 _STOCK_MARK: Final = b"s"
+_INBOX_MARK: Final = b"w"
 
 
 @frozen(order=True)
@@ -100,6 +102,35 @@ def decode_stock_cursor(cursor: str) -> StockItem:
         return StockItem(names[:sku_length].decode(), names[sku_length:].decode())
     except UnicodeDecodeError:
         raise _bad_cursor() from None
+
+
+@frozen(order=True)
+class InboxPosition:
+    """A place in the listing of notifications: newest first, descending by this pair."""
+
+    received_us: int
+    """Microseconds since 1970 UTC; fits 64 bits."""
+    number: int
+    """Tells those of one moment apart; fits 96 bits, and means nothing in another store."""
+
+
+def encode_inbox_cursor(last: InboxPosition) -> str:
+    """Make the cursor that goes on after *last*."""
+    number = last.number.to_bytes(12, "big")
+    return _seal(_INBOX_MARK, _INBOX.pack(last.received_us, number))
+
+
+def decode_inbox_cursor(cursor: str) -> InboxPosition:
+    """Read a cursor that ``encode_inbox_cursor`` made.
+
+    Raises:
+        InvalidInput: it did not; list again from the first page.
+    """
+    payload = _unseal(_INBOX_MARK, cursor)
+    if len(payload) != _INBOX.size:
+        raise _bad_cursor()
+    received_us, number = _INBOX.unpack(payload)
+    return InboxPosition(received_us, int.from_bytes(number, "big"))
 
 
 def _seal(mark: bytes, payload: bytes) -> str:

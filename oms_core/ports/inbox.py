@@ -60,6 +60,10 @@ class WebhookInbox(Protocol):
     * Per (tenant, provider, event id) there is one event, from however many threads and
       processes it is stored at once: the first one counts.
     * Tenants never see each other.
+    * Events stand in the order of ``received_at``; those of one moment in that in which they
+      were stored.
+    * Claims are compared with the store's clock. One that ran out, or whose holder died, lets
+      the event be claimed again.
 
     Every method raises ``StoreUnavailable`` when the store cannot answer: repeat the call.
     """
@@ -69,15 +73,22 @@ class WebhookInbox(Protocol):
         ...
 
     def of_payment(self, provider: str, ref: PaymentRef) -> Sequence[ReceivedEvent]:
-        """Return every event of a payment, in the order in which they were stored."""
+        """Return every event of a payment, oldest first."""
         ...
 
     def claim_new(self, holder: str, *, limit: int, lease_s: float) -> Sequence[ReceivedEvent]:
-        """Claim up to *limit* events that are NEW and not claimed, oldest first."""
+        """Claim up to *limit* events that are NEW and not claimed, oldest first.
+
+        Whoever claims marks them when it has acted. An event may so be acted on twice, after
+        a crash or a long pause, and never not at all.
+        """
         ...
 
     def mark(self, events: Sequence[ReceivedEvent], state: InboxState) -> None:
-        """Record what became of *events*; marking them NEW has them applied again."""
+        """Record what became of *events*; marking them NEW has them applied again, at once.
+
+        Ends their claims, whoever holds them. An event that is not here is passed over.
+        """
         ...
 
     def list_events(

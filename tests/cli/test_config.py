@@ -118,9 +118,10 @@ MISTAKES = {
     f"{TENANT}.",
     '[inventory]\nallocation = "weak"': "2: inventory.allocation must be one of hard, soft.",
     "[payments]": "1: payments must have at least one table, such as [payments.NAME].",
-    "[payments.card]": "1: payments.card.adapter must name an installed adapter; known: simulated.",
+    "[payments.card]": "1: payments.card.adapter must name an installed adapter; "
+    "known: adyen, simulated.",
     '[payments.card]\nadapter = "simulatde"': "2: payments.card.adapter must name an installed "
-    "adapter; known: simulated; did you mean simulated?",
+    "adapter; known: adyen, simulated; did you mean simulated?",
     '[payments.card]\nadapter = "simulated"\nmode = 1': "3: payments.card.mode is not a setting.",
     "[auth.keys.main]": "1: auth.keys.main.secret or public_key or jwks_url must be given, exactly "
     "one of them.",

@@ -15,7 +15,7 @@ from oms_core import Backoff, Settings
 from oms_core.domain.inventory import Allocation
 from oms_core.domain.order_status import TRANSITIONS
 from oms_entrypoints.config import load_config
-from oms_entrypoints.config.payment_options import SimulatedOptions
+from oms_entrypoints.config.payment_options import AdyenOptions, SimulatedOptions
 from oms_entrypoints.config.rules import Setting, TableOf, TablesOf, settings_of
 from oms_entrypoints.config.sections import (
     AuthSection,
@@ -45,6 +45,7 @@ SECTIONS = {
     "[storage]": StorageSection,
     "[inventory]": InventorySection,
     '[payments.NAME]` with `adapter = "simulated"': SimulatedOptions,
+    '[payments.NAME]` with `adapter = "adyen"': AdyenOptions,
     "[saga]": SagaSection,
     "[worker]": WorkerSection,
     "[log]": LogSection,

@@ -73,10 +73,14 @@ def test_the_four_currencies_that_adyen_counts_otherwise_are_all_that_differ() -
 
 @pytest.mark.parametrize("minor", [0, -1, MINOR_UNITS_MAX + 1])
 def test_an_amount_out_of_range_is_refused(minor: int) -> None:
-    assert refusal(InvalidRequest, lambda: value_of(Money(minor, "USD")))
+    refused = refusal(InvalidRequest, lambda: value_of(Money(minor, "USD")))
+
+    assert refused.reason == "amount_out_of_range"
 
 
 def test_a_currency_that_does_not_exist_is_refused() -> None:
-    assert refusal(InvalidRequest, lambda: value_of(Money(1, "XXX")))
+    refused = refusal(InvalidRequest, lambda: value_of(Money(1, "XXX")))
+
+    assert refused.reason == "unknown_currency"
     with pytest.raises(ValueError, match="currency"):
         from_adyen(1, "XXX")

@@ -6,6 +6,7 @@ from uuid import uuid4
 
 import pytest
 
+from oms_adapters.inbox.memory import MemoryInbox
 from oms_adapters.payments.adyen import AdyenPayments
 from oms_core.domain.money import Money
 from oms_core.errors import (
@@ -43,7 +44,6 @@ from tests.support.http_faults import (
     answers,
     html,
 )
-from tests.support.memory_inbox import MemoryInbox
 
 OPERATIONS = tuple(PATHS)
 IN_PROGRESS = b'{"errorCode": "704", "message": "request already processed or in progress"}'
@@ -327,9 +327,11 @@ def test_a_payment_that_adyen_does_not_know_is_not_found() -> None:
     try:
         ref = PaymentRef(stage.tenant_id, "MADEUPPAYMENT082")
 
-        assert refusal(
+        refused = refusal(
             PaymentNotFound, lambda: stage.provider.cancel(Cancel(ref, uuid4(), "undo-1", "k"))
         )
+
+        assert refused.reason == "http_422_167"
     finally:
         stage.close()
 

@@ -8,6 +8,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from oms_adapters.inbox.memory import MemoryInbox
 from oms_adapters.payments.adyen import AdyenAccount, AdyenPayments
 from oms_adapters.payments.adyen.book import Book, read_book
 from oms_adapters.payments.adyen.journal import Modification, Request, Step
@@ -24,7 +25,6 @@ from oms_core.ports.payments import (
 )
 from oms_core.testing import SimulatedClock, refusal
 from tests.support.adyen_double import API_KEY, HMAC_KEY, MERCHANT_ACCOUNT, batch, item, signed
-from tests.support.memory_inbox import MemoryInbox
 
 TENANT = UUID(int=7)
 PSP = "PAYMENT000000082"
@@ -308,10 +308,12 @@ def test_what_the_customers_bank_took_back_is_not_refunded_too() -> None:
 def test_after_a_capture_that_failed_nothing_is_captured_without_a_person() -> None:
     payments = a_provider([AUTHORISED, ("CAPTURE_FAILED", C1, True, 10_000)])
 
-    assert refusal(
-        InvalidState,
-        lambda: payments.capture(Capture(REF, Money(10_000, "USD"), "ship-2", "key")),
-    )
+    again = Capture(REF, Money(10_000, "USD"), "ship-2", "key")
+
+    refused = refusal(InvalidState, lambda: payments.capture(again))
+
+    assert refused.reason == "payment_is_pending"
+    assert payments.lookup(REF).raw_status == "CAPTURE_FAILED"
 
 
 # -- pieces ----------------------------------------------------------------------------------

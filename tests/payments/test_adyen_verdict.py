@@ -8,6 +8,7 @@ import Adyen.exceptions
 import pytest
 import requests.exceptions
 
+from oms_adapters.inbox.memory import MemoryInbox
 from oms_adapters.payments.adyen import AdyenPayments
 from oms_adapters.payments.adyen.verdict import BY_CODE, BY_STATUS, verdict
 from oms_core.domain.money import Money
@@ -25,7 +26,6 @@ from oms_core.ports.payments import Cancel
 from oms_core.testing import SimulatedClock, refusal
 from tests.support.adyen_stage import NAME, AdyenStage, an_account
 from tests.support.http_faults import HttpFault, answers, html
-from tests.support.memory_inbox import MemoryInbox
 
 ANSWERS: dict[tuple[int, str | None, bool], type[PaymentTrouble]] = {
     # status, error code, transient-error

@@ -6,6 +6,7 @@ import base64
 from datetime import datetime
 from typing import Final
 
+from oms_adapters.inbox.memory import MemoryInbox
 from oms_adapters.payments.adyen import AdyenAccount, AdyenPayments, BasicCredentials
 from oms_core.domain.money import Money
 from oms_core.ports.payments import PaymentRef
@@ -24,7 +25,6 @@ from tests.support.adyen_double import (
     signed,
 )
 from tests.support.http_faults import LOST_ANSWER, HttpFault, HttpRequest, answers
-from tests.support.memory_inbox import MemoryInbox
 
 PATHS: Final = {"capture": "/captures", "cancel": "/cancels", "refund": "/refunds"}
 _BASIC: Final = base64.b64encode(f"{WEBHOOK_USERNAME}:{WEBHOOK_PASSWORD}".encode()).decode()

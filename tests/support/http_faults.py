@@ -139,6 +139,11 @@ class FaultyHttpServer:
         with self._lock:
             self._planned += [(fault, on)] * times
 
+    def forget_faults(self) -> None:
+        """Let nothing go wrong that has not yet."""
+        with self._lock:
+            self._planned.clear()
+
     def __enter__(self) -> Self:
         return self
 

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any
+from contextlib import contextmanager
+from typing import TYPE_CHECKING, Any, Final
 
 from oms_core import PaymentDirectory
 from oms_core.errors import ConfigurationError
@@ -11,12 +12,12 @@ from oms_entrypoints.bootstrap.stores import CLOCK
 from oms_entrypoints.config.adapters import ENTRY_POINT_GROUP
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Mapping
+    from collections.abc import Callable, Iterator, Mapping
     from typing import TypeAlias
 
     from oms_core.ports.payments import PaymentProvider
     from oms_entrypoints.bootstrap.stores import Store
-    from oms_entrypoints.config import Config, PaymentAccount, SimulatedOptions
+    from oms_entrypoints.config import AdyenOptions, Config, PaymentAccount, SimulatedOptions
 
     MakeProvider: TypeAlias = Callable[[str, Any, "Store | None"], PaymentProvider]
 
@@ -43,7 +44,7 @@ def make_payments(
 
 
 def _maker(account: PaymentAccount) -> MakeProvider:
-    return _simulated if account.adapter == "simulated" else _installed(account.adapter)
+    return _OURS.get(account.adapter) or _installed(account.adapter)
 
 
 def _simulated(name: str, options: SimulatedOptions, store: Store | None) -> PaymentProvider:
@@ -56,6 +57,44 @@ def _simulated(name: str, options: SimulatedOptions, store: Store | None) -> Pay
         name,
         webhook_secret=secret.value if secret else None,
     )
+
+
+def _adyen(name: str, options: AdyenOptions, store: Store | None) -> PaymentProvider:
+    with _from_extra("adyen"):
+        from oms_adapters.payments.adyen import AdyenAccount, AdyenPayments, BasicCredentials
+    from oms_adapters.inbox.memory import MemoryInbox
+
+    keys = [key.value for key in (options.hmac_key, options.previous_hmac_key) if key is not None]
+    credentials = None
+    if options.webhook_username is not None and options.webhook_password is not None:
+        credentials = BasicCredentials(options.webhook_username, options.webhook_password.value)
+    account = AdyenAccount(
+        api_key=options.api_key.value,
+        merchant_account=options.merchant_account,
+        hmac_keys=tuple(keys),
+        live_prefix=options.live_prefix if options.environment == "live" else None,
+        base_url=options.base_url,
+        timeout_s=options.timeout_s,
+        webhook_credentials=credentials,
+    )
+    # Without a store nothing is looked up: it is only made to be checked.
+    return AdyenPayments(account, store.inbox() if store else MemoryInbox(CLOCK), CLOCK, name)
+
+
+_OURS: Final[Mapping[str, MakeProvider]] = {"adyen": _adyen, "simulated": _simulated}
+
+
+@contextmanager
+def _from_extra(extra: str) -> Iterator[None]:
+    """Import an adapter of ours; say which extra it needs if its library is not there."""
+    try:
+        yield
+    except ModuleNotFoundError as missing:
+        if (missing.name or "").startswith("oms_"):
+            raise
+        raise ConfigurationError(
+            [f"the adapter {extra} needs {missing.name}; install oms-core[{extra}]"]
+        ) from missing
 
 
 def _installed(adapter: str) -> MakeProvider:

@@ -14,6 +14,7 @@ if TYPE_CHECKING:
 
     from oms_adapters.payments.simulated import Ledger
     from oms_adapters.sqlite import SqliteDatabase
+    from oms_core.ports.inbox import WebhookInbox
     from oms_core.ports.inventory import Inventory
     from oms_core.ports.storage import OrderStorage
     from oms_entrypoints.config import Config
@@ -23,13 +24,14 @@ CLOCK: Final = SystemClock()
 
 @frozen
 class Store:
-    """Where orders, stock and the simulated provider's books are kept."""
+    """Where orders, stock, notifications and the simulated provider's books are kept."""
 
     storage: OrderStorage
     inventory: Inventory
     database: SqliteDatabase | None
     """Set if it is a SQLite file."""
     ledger: Callable[[], Ledger]
+    inbox: Callable[[], WebhookInbox]
 
     def close(self) -> None:
         """Let go of the file. Repeatable."""
@@ -52,10 +54,12 @@ def open_store(config: Config) -> Store:
 
 
 def _memory_store() -> Store:
+    from oms_adapters.inbox.memory import MemoryInbox
     from oms_adapters.inventory.memory import MemoryInventory
     from oms_adapters.storage.memory import MemoryStorage
 
     ledgers: list[Ledger] = []
+    inbox = MemoryInbox(CLOCK)
 
     def ledger() -> Ledger:
         from oms_adapters.payments.simulated import MemoryLedger
@@ -64,7 +68,7 @@ def _memory_store() -> Store:
             ledgers.append(MemoryLedger())
         return ledgers[0]
 
-    return Store(MemoryStorage(CLOCK), MemoryInventory(CLOCK), None, ledger)
+    return Store(MemoryStorage(CLOCK), MemoryInventory(CLOCK), None, ledger, lambda: inbox)
 
 
 def _sqlite_store(config: Config) -> Store:
@@ -79,9 +83,18 @@ def _sqlite_store(config: Config) -> Store:
 
         return SqliteLedger(database)
 
+    def inbox() -> WebhookInbox:
+        from oms_adapters.inbox.sqlite import SqliteInbox
+
+        return SqliteInbox(database, CLOCK)
+
     try:
         return Store(
-            SqliteStorage(database, CLOCK), SqliteInventory(database, CLOCK), database, ledger
+            SqliteStorage(database, CLOCK),
+            SqliteInventory(database, CLOCK),
+            database,
+            ledger,
+            inbox,
         )
     except BaseException:
         database.close()
@@ -104,9 +117,14 @@ def _mongo_store(config: Config) -> Store:
 
         return MongoLedger(database)
 
+    def inbox() -> WebhookInbox:
+        from oms_adapters.inbox.mongodb import MongoInbox
+
+        return MongoInbox(database)
+
     try:
-        # Leases and promises go by the server's clock.
-        return Store(MongoStorage(database), MongoInventory(database), None, ledger)
+        # Leases, claims and promises go by the server's clock.
+        return Store(MongoStorage(database), MongoInventory(database), None, ledger, inbox)
     except BaseException:
         database.close()
         raise

@@ -1,7 +1,7 @@
 """The configuration: one TOML file, environment variables over it, everything checked at start."""
 
 from oms_entrypoints.config.find import find_file, load_config
-from oms_entrypoints.config.payment_options import SimulatedOptions
+from oms_entrypoints.config.payment_options import AdyenOptions, SimulatedOptions
 from oms_entrypoints.config.secret import Secret
 from oms_entrypoints.config.sections import (
     AuthSection,
@@ -19,6 +19,7 @@ from oms_entrypoints.config.sections import (
 )
 
 __all__ = [
+    "AdyenOptions",
     "AuthSection",
     "Config",
     "InventorySection",

@@ -5,7 +5,7 @@ from __future__ import annotations
 from types import MappingProxyType
 from typing import TYPE_CHECKING, Final
 
-from oms_entrypoints.config.payment_options import SimulatedOptions
+from oms_entrypoints.config.payment_options import AdyenOptions, SimulatedOptions
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -16,7 +16,12 @@ its object a function ``(name, options)`` that returns a ``PaymentProvider``. *n
 of the account, *options* a dictionary of what stands in its table, secrets fetched. It raises
 ``ValueError`` with a sentence about an option it does not accept."""
 
-OUR_ADAPTERS: Final[Mapping[str, type]] = MappingProxyType({"simulated": SimulatedOptions})
+OUR_ADAPTERS: Final[Mapping[str, type]] = MappingProxyType(
+    {
+        "adyen": AdyenOptions,
+        "simulated": SimulatedOptions,
+    }
+)
 
 
 def is_known(adapter: str) -> bool:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import textwrap
 from typing import Final
 
+from oms_entrypoints.config.adapters import OUR_ADAPTERS
 from oms_entrypoints.config.document import PREFIX
 from oms_entrypoints.config.payment_options import SimulatedOptions
 from oms_entrypoints.config.rules import Setting, TableOf, TablesOf, UuidName, settings_of
@@ -43,10 +44,18 @@ def _table(cls: type, name: str, *, optional: bool = False) -> str:
 
 
 def _payments() -> str:
-    options = [
+    options = _options(SimulatedOptions)
+    others = [
         line
-        for setting in settings_of(SimulatedOptions)
-        for line in (*_comment(setting.says), f"# {setting.name} = {_value(setting)}")
+        for adapter, cls in OUR_ADAPTERS.items()
+        if cls is not SimulatedOptions
+        for line in (
+            *_comment(cls.__doc__ or ""),
+            f"# [payments.{adapter}]",
+            f'# adapter = "{adapter}"',
+            *_options(cls),
+            "",
+        )
     ]
     return "\n".join(
         [
@@ -55,15 +64,24 @@ def _payments() -> str:
                 "only those that are configured exist."
             ),
             "[payments.simulated]",
-            *_comment("Simulated, or the name of an installed adapter."),
+            *_comment("One of those below, or the name of an installed adapter."),
             'adapter = "simulated"',
             *options,
             "",
             *_comment("A tenant's own options, laid over those above."),
             f"# [payments.simulated.tenants.{_TENANT}]",
             "",
+            *others,
         ]
     )
+
+
+def _options(cls: type) -> list[str]:
+    return [
+        line
+        for setting in settings_of(cls)
+        for line in (*_comment(setting.says), f"# {setting.name} = {_value(setting)}")
+    ]
 
 
 def _comment(text: str) -> list[str]:

@@ -50,6 +50,13 @@ class _Reader:
 
     def table(self, cls: type[T], table: object, path: Path) -> T | None:
         """Read one table of settings; ``None`` after a mistake."""
+        given = self._given(cls, table, path)
+        return None if given is None else self._checked(cls(**given), path)
+
+    def _given(
+        self, cls: type, table: object, path: Path, *, may_lack: bool = False
+    ) -> dict[str, Any] | None:
+        """Read the settings that stand in a table; ``None`` after a mistake."""
         if not isinstance(table, Mapping):
             self._wrong(path, "must be a table of settings")
             return None
@@ -61,11 +68,12 @@ class _Reader:
             inner = (*path, setting.name)
             if setting.name in table:
                 given[setting.name] = self._value(setting.rule, table[setting.name], inner)
-            elif setting.required:
+            elif setting.required and not may_lack:
                 self._wrong(inner, f"is missing: {setting.says}")
-        if len(self.mistakes) > before:
-            return None
-        made = cls(**given)
+        return None if len(self.mistakes) > before else given
+
+    def _checked(self, made: T, path: Path) -> T:
+        """Take down what the settings of a table, each good, are together."""
         for name, wrong in getattr(made, "mistakes", list)():
             self._wrong((*path, name), wrong)
         return made
@@ -128,13 +136,23 @@ class _Reader:
         for key, own in own_tables.items():
             inner = (*path, "tenants", key)
             tenant = self._name(key, inner, UuidName())
-            tenants[tenant] = _laid_over(options, self._options(cls, own, inner), own)
+            tenants[tenant] = self._own_options(cls, options, own, inner)
         return PaymentAccount(str(adapter), options, tenants)
 
     def _options(self, cls: type | None, table: object, path: Path) -> Any:
         if cls is None:
             return self._foreign_options(table, path)
         return self.table(cls, table, path)
+
+    def _own_options(self, cls: type | None, common: Any, own: object, path: Path) -> Any:
+        """Lay a tenant's own options over the common ones; it need not repeat any."""
+        if cls is None:
+            foreign = self._foreign_options(own, path)
+            return None if common is None or foreign is None else {**common, **foreign}
+        given = self._given(cls, own, path, may_lack=True)
+        if common is None or given is None:
+            return None
+        return self._checked(evolve(common, **given), path)
 
     def _foreign_options(self, table: object, path: Path) -> dict[str, Any] | None:
         """Take options that only their adapter understands; secrets are fetched for it."""
@@ -168,12 +186,3 @@ class _Reader:
         name = ".".join(part if part.isprintable() else ascii(part) for part in path)
         end = "" if what.endswith(("?", ".")) else "."
         self.mistakes.append((order, f"{order[1]}: {name} {what}{end}"))
-
-
-def _laid_over(common: Any, own: Any, given: object) -> Any:
-    """Return the common options with those that a tenant was *given* of its own."""
-    if common is None or own is None or not isinstance(given, Mapping):
-        return None
-    if isinstance(common, dict):
-        return {**common, **own}
-    return evolve(common, **{name: getattr(own, name) for name in given})

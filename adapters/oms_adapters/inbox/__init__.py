@@ -1,0 +1,1 @@
+"""Where providers' notifications are kept: one adapter a module, for each kind of store."""
