@@ -55,7 +55,7 @@ def double() -> Iterator[AdyenDouble]:
 def read(
     folder: Path, end: str = "", *, more: Mapping[str, str | None] = MappingProxyType({})
 ) -> Config:
-    settings = {name: value for name, value in (GOOD | more).items() if value is not None}
+    settings = {name: value for name, value in {**GOOD, **more}.items() if value is not None}
     lines = [f'{name} = "{value}"' for name, value in settings.items()]
     text = "\n".join(["[payments.card]", 'adapter = "adyen"', *lines, end])
     file = folder / "oms.toml"

@@ -163,7 +163,7 @@ def test_a_reference_that_cannot_be_one_fails_the_order_at_once(shop: AdyenShop)
 
 def test_a_void_is_made_once_whatever_its_answers_meet(shop: AdyenShop) -> None:
     ref = shop.adyen.a_confirmable_payment(Money(1_000, "USD"))
-    for fault in (LOST_ANSWER, answers(429, headers={"Retry-After": "2"}), answers(401)):
+    for fault in (answers(429, headers={"Retry-After": "2"}), answers(500), LOST_ANSWER):
         shop.adyen.plan(fault, "cancel")
     shop.order_for(ref)
 
@@ -171,6 +171,19 @@ def test_a_void_is_made_once_whatever_its_answers_meet(shop: AdyenShop) -> None:
 
     assert order.status == "failed"
     assert shop.adyen.effects(ref, "cancel") == 1
+
+
+def test_wrong_credentials_flag_the_order_and_do_not_fail_it(shop: AdyenShop) -> None:
+    ref = shop.adyen.a_confirmable_payment(Money(1_000, "USD"))
+    shop.adyen.plan(answers(401), "cancel")
+    shop.order_for(ref)
+
+    order = shop.goes_on()
+
+    assert order.status == "pending_payment"
+    assert order.saga.attention is not None
+    assert order.saga.attention.code == "payment_credentials_rejected"
+    assert shop.adyen.effects(ref, "cancel") == 0
 
 
 def test_a_restarted_process_knows_what_was_notified(shop: AdyenShop) -> None:

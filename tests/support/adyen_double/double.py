@@ -6,6 +6,7 @@ import json
 import re
 import threading
 from collections import Counter
+from collections.abc import Callable
 from enum import Enum
 from itertools import count
 from typing import Any, Final
@@ -73,6 +74,8 @@ class AdyenDouble:
         self.mismatches: list[str] = []
         self.api_key = API_KEY
         """Which key is good."""
+        self.after_effect: Callable[[], object] = lambda: None
+        """What happens between an effect and its answer."""
         self.server = FaultyHttpServer(self._answer)
 
     @property
@@ -176,6 +179,7 @@ class AdyenDouble:
                 answer = self._modify(_OPERATION[match["kind"]], match["psp"], body)
                 if answer.status < 300:
                     self._answers[key] = (said, answer)
+                    self.after_effect()
             return answer
         finally:
             with self._lock:
