@@ -220,6 +220,14 @@ def test_a_decline_tells_why_or_that_it_was_refused() -> None:
     assert a_book([AUTHORISED]).snapshot().reason is None
 
 
+def test_what_another_adapter_stored_under_the_same_name_is_passed_over() -> None:
+    foreign = ProviderEvent("event-1", REF, "payment.authorized", facts={"number": "1"})
+
+    seen = read_book(PSP, [received(foreign), *events_of([AUTHORISED])]).snapshot()
+
+    assert seen.state is P.AUTHORIZED
+
+
 # -- operations ------------------------------------------------------------------------------
 
 M = Modification

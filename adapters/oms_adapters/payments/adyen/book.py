@@ -305,12 +305,16 @@ class Book:
 def read_book(psp: str, events: Iterable[ReceivedEvent]) -> Book:
     """Fold all *events* of the payment *psp*."""
     events = tuple(events)
-    heard = (_heard(one.event) for one in events if not is_ours(one.event))
-    return Book(psp, tuple(sorted(set(heard), key=lambda one: one.order)), requests_in(events))
+    heard = {_heard(one.event) for one in events if not is_ours(one.event)}
+    known = (one for one in heard if one is not None)
+    return Book(psp, tuple(sorted(known, key=lambda one: one.order)), requests_in(events))
 
 
-def _heard(event: ProviderEvent) -> Heard:
+def _heard(event: ProviderEvent) -> Heard | None:
+    """Read an item; ``None``: another adapter stored it, which once had the account's name."""
     facts = event.facts
+    if not {"psp", "success", "value", "currency"} <= facts.keys():
+        return None
     return Heard(
         event.kind,
         facts["psp"],

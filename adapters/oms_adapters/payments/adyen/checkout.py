@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any, Final
 
 import Adyen
 import requests
-from Adyen import HTTPClient
+from Adyen import HTTPClient, settings
 
 from oms_adapters.payments.adyen.verdict import unreadable, verdict
 
@@ -104,8 +104,7 @@ class _Sessions(HTTPClient):  # type: ignore[misc]  # the SDK has no types
     """
 
     def __init__(self, timeout_s: float) -> None:
-        settings = Adyen.AdyenClient()
-        super().__init__(settings.USER_AGENT_SUFFIX, settings.LIB_VERSION, "requests", timeout_s)
+        super().__init__(f"{settings.LIB_NAME}/", settings.LIB_VERSION, "requests", timeout_s)
         self._timeout = (min(_CONNECT_S_MAX, timeout_s), timeout_s)
         self._of_thread = threading.local()
         # The SDK binds its own function to this name in the same way.
