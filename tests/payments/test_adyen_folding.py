@@ -95,6 +95,7 @@ STATES: dict[tuple[Told, ...], tuple[PaymentState, int, int, int]] = {
         0,
     ),
     (("OFFER_CLOSED", PSP, True, 10_000),): (P.EXPIRED, 0, 0, 0),
+    (REFUSED, ("OFFER_CLOSED", PSP, True, 10_000)): (P.EXPIRED, 0, 0, 0),
     (AUTHORISED, ("OFFER_CLOSED", PSP, True, 10_000)): (P.AUTHORIZED, 10_000, 0, 0),
     (AUTHORISED, ("CAPTURE", C1, True, 10_000), ("REFUND", R1, True, 2_500)): (
         P.CAPTURED,

@@ -1,13 +1,13 @@
 """Orders that are paid through Adyen, from the request to the end, whatever is heard and when."""
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 
 import pytest
 
 from oms_adapters.payments.adyen import AdyenPayments
 from oms_core import Order
 from oms_core.domain.money import Money
-from oms_core.ports.payments import PaymentRef
+from oms_core.ports.payments import PaymentProvider, PaymentRef
 from tests.support.adyen_double import HMAC_KEY, Outcome, batch, item, signed
 from tests.support.adyen_stage import NAME, AdyenStage
 from tests.support.http_faults import LOST_ANSWER, answers
@@ -24,7 +24,7 @@ class AdyenShop(Shop):
         super().__init__()
         self.adyen = AdyenStage(self.clock)
         self.adyen.tenant_id = self.scope.tenant_id
-        self.providers = {NAME: self.adyen.provider}
+        self.providers: Mapping[str, PaymentProvider] = {NAME: self.adyen.provider}
         self.oms = self.a_process(self.plan)
 
     def order_for(self, ref: PaymentRef) -> None:

@@ -161,14 +161,38 @@ def test_a_broken_answer_of_success_leaves_the_outcome_unknown(fault: HttpFault)
     assert type(_trouble(fault)) is OutcomeUnknown
 
 
-def test_an_answer_about_another_payment_leaves_the_outcome_unknown() -> None:
-    body = {
-        "status": "received",
-        "paymentPspReference": "ANOTHERPAYMENT82",
-        "pspReference": "QFQTPCQ8HXSKGK82",
-    }
+@pytest.mark.parametrize(
+    "wrong",
+    [
+        {"status": "queued"},
+        {"status": None},
+        {"paymentPspReference": "ANOTHERPAYMENT82"},
+        {"pspReference": None},
+        {"pspReference": "../somewhere"},
+    ],
+    ids=str,
+)
+def test_an_answer_that_is_not_about_this_request_leaves_the_outcome_unknown(
+    wrong: dict[str, object],
+) -> None:
+    stage = AdyenStage(SimulatedClock())
+    try:
+        ref = stage.a_pending_payment(Money(10_000, "USD"))
+        good = {
+            "status": "received",
+            "paymentPspReference": ref.reference,
+            "pspReference": "QFQTPCQ8HXSKGK82",
+        }
+        command = Cancel(ref, uuid4(), "undo-1", "key-1")
+        stage.plan(answers(201, json.dumps(good | wrong).encode()), "cancel")
+        stage.plan(answers(201, json.dumps(good).encode()), "cancel")
 
-    assert type(_trouble(answers(201, json.dumps(body).encode()))) is OutcomeUnknown
+        trouble = refusal(PaymentTrouble, lambda: stage.provider.cancel(command))
+
+        assert type(trouble) is OutcomeUnknown
+        assert stage.provider.cancel(command).operation_ref == "QFQTPCQ8HXSKGK82"
+    finally:
+        stage.close()
 
 
 @pytest.mark.parametrize(

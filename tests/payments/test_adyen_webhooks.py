@@ -150,10 +150,10 @@ def test_adyens_sample_notifications_are_authentic() -> None:
     for sample in samples:
         document = json.loads(sample.read_text(encoding="utf-8"))
         body = batch([document])
-        more = {"merchant_account": document["merchantAccountCode"], "hmac_keys": (SAMPLE_KEY,)}
-        (event,) = read(body, **more)
+        account = document["merchantAccountCode"]
+        (event,) = read(body, merchant_account=account, hmac_keys=(SAMPLE_KEY,))
         assert event.ref.reference == document["pspReference"]
-        assert reason_of(body, **(more | {"hmac_keys": (HMAC_KEY,)}))
+        assert reason_of(body, merchant_account=account, hmac_keys=(HMAC_KEY,))
 
 
 def test_every_event_that_adyen_documents_is_read() -> None:

@@ -124,10 +124,10 @@ class Book:
             return PaymentState.PENDING, "CAPTURE_FAILED"
         if self._first("AUTHORISATION", success=True):
             return PaymentState.AUTHORIZED, "AUTHORISATION"
-        if self._first("AUTHORISATION", success=False):
-            return PaymentState.DECLINED, "AUTHORISATION"
         if self._first("OFFER_CLOSED", success=True):
             return PaymentState.EXPIRED, "OFFER_CLOSED"
+        if self._first("AUTHORISATION", success=False):
+            return PaymentState.DECLINED, "AUTHORISATION"
         return PaymentState.PENDING, self.heard[0].code if self.heard else "nothing_heard"
 
     def _authorized(self) -> Heard | None:

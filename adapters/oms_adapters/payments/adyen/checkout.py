@@ -108,7 +108,7 @@ class _Sessions(HTTPClient):  # type: ignore[misc]  # the SDK has no types
         self._timeout = (min(_CONNECT_S_MAX, timeout_s), timeout_s)
         self._of_thread = threading.local()
         # The SDK binds its own function to this name in the same way.
-        self.request = self._send
+        self.request: Any = self._send
 
     def _send(
         self,
