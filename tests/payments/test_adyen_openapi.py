@@ -15,7 +15,7 @@ from oms_core.ports.payments import Cancel, Capture, Refund
 from oms_core.testing import SimulatedClock
 from tests.support.adyen_stage import AdyenStage
 from tests.support.http_faults import HttpRequest
-from tests.support.provider_data import published
+from tests.support.shared_data import shared_json
 
 HOST = "https://checkout-test.adyen.com"
 
@@ -36,8 +36,7 @@ class Sent:
 
 @pytest.fixture(scope="module")
 def document() -> OpenAPI:
-    text = published("specs/adyen-checkout-v72-payments.json").read_text(encoding="utf-8")
-    return OpenAPI.from_dict(json.loads(text))
+    return OpenAPI.from_dict(shared_json("specs/adyen-checkout-v72-payments.json"))
 
 
 @pytest.fixture

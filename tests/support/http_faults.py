@@ -16,7 +16,7 @@ from enum import Enum
 from http import HTTPStatus
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from types import TracebackType
-from typing import Final, Self
+from typing import Final, Self, cast
 from urllib.parse import parse_qsl, urlsplit
 
 from attrs import evolve, field, frozen
@@ -209,14 +209,17 @@ class _Server(ThreadingHTTPServer):
 class _Handler(BaseHTTPRequestHandler):
     protocol_version = "HTTP/1.1"
     disable_nagle_algorithm = True
-    server: _Server
+
+    @property
+    def _owner(self) -> FaultyHttpServer:
+        return cast("_Server", self.server).owner
 
     def setup(self) -> None:
         super().setup()
-        self.server.owner.opened(self.connection)
+        self._owner.opened(self.connection)
 
     def finish(self) -> None:
-        self.server.owner.closed(self.connection)
+        self._owner.closed(self.connection)
         with suppress(OSError, ValueError):
             super().finish()
 
@@ -236,7 +239,7 @@ class _Handler(BaseHTTPRequestHandler):
             body=self.rfile.read(int(self.headers.get("Content-Length") or 0)),
             query=dict(parse_qsl(url.query, keep_blank_values=True)),
         )
-        answer, fault = self.server.owner.respond(request)
+        answer, fault = self._owner.respond(request)
         match fault.harm if fault else None:
             case Harm.RESET:
                 self._reset()
@@ -263,7 +266,7 @@ class _Handler(BaseHTTPRequestHandler):
 
     def _reset(self) -> None:
         self.close_connection = True
-        self.server.owner.closed(self.connection)
+        self._owner.closed(self.connection)
         self.connection.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, _RESET)
         # The files made of the socket would keep it open after ``close``.
         os.close(self.connection.detach())
