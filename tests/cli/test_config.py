@@ -134,9 +134,9 @@ MISTAKES = {
     "or leave this out.",
     "[payments]": "1: payments must have at least one table, such as [payments.NAME].",
     "[payments.card]": "1: payments.card.adapter must name an installed adapter; "
-    "known: paypal, simulated, stripe.",
+    "known: adyen, paypal, simulated, stripe.",
     '[payments.card]\nadapter = "simulatde"': "2: payments.card.adapter must name an installed "
-    "adapter; known: paypal, simulated, stripe; did you mean simulated?",
+    "adapter; known: adyen, paypal, simulated, stripe; did you mean simulated?",
     '[payments.card]\nadapter = "simulated"\nmode = 1': "3: payments.card.mode is not a setting.",
     "[auth.keys.main]": "1: auth.keys.main.secret or public_key or jwks_url must be given, exactly "
     "one of them.",

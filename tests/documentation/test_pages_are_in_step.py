@@ -15,7 +15,12 @@ from oms_core import Backoff, Settings
 from oms_core.domain.inventory import Allocation
 from oms_core.domain.order_status import TRANSITIONS
 from oms_entrypoints.config import load_config
-from oms_entrypoints.config.payment_options import PaypalOptions, SimulatedOptions, StripeOptions
+from oms_entrypoints.config.payment_options import (
+    AdyenOptions,
+    PaypalOptions,
+    SimulatedOptions,
+    StripeOptions,
+)
 from oms_entrypoints.config.rules import Setting, TableOf, TablesOf, settings_of
 from oms_entrypoints.config.sections import (
     AuthSection,
@@ -47,6 +52,7 @@ SECTIONS = {
     '[payments.NAME]` with `adapter = "simulated"': SimulatedOptions,
     '[payments.NAME]` with `adapter = "stripe"': StripeOptions,
     '[payments.NAME]` with `adapter = "paypal"': PaypalOptions,
+    '[payments.NAME]` with `adapter = "adyen"': AdyenOptions,
     "[saga]": SagaSection,
     "[worker]": WorkerSection,
     "[log]": LogSection,

@@ -18,6 +18,7 @@ if TYPE_CHECKING:
     from oms_core.ports.payments import PaymentProvider
     from oms_entrypoints.bootstrap.stores import Store
     from oms_entrypoints.config import (
+        AdyenOptions,
         Config,
         PaymentAccount,
         PaypalOptions,
@@ -98,13 +99,37 @@ def _stripe(name: str, options: StripeOptions, store: Store | None) -> PaymentPr
         webhook_secret=secret.value if secret else None,
         account=options.account,
         return_url=options.return_url,
+        multicapture=options.captures == "in_parts",
         base_url=options.base_url,
         connect_timeout_s=options.connect_timeout_s,
         read_timeout_s=options.read_timeout_s,
     )
 
 
+def _adyen(name: str, options: AdyenOptions, store: Store | None) -> PaymentProvider:
+    with _from_extra("adyen"):
+        from oms_adapters.payments.adyen import AdyenAccount, AdyenPayments, BasicCredentials
+    from oms_adapters.inbox.memory import MemoryInbox
+
+    keys = [key.value for key in (options.hmac_key, options.previous_hmac_key) if key is not None]
+    credentials = None
+    if options.webhook_username is not None and options.webhook_password is not None:
+        credentials = BasicCredentials(options.webhook_username, options.webhook_password.value)
+    account = AdyenAccount(
+        api_key=options.api_key.value,
+        merchant_account=options.merchant_account,
+        hmac_keys=tuple(keys),
+        live_prefix=options.live_prefix if options.environment == "live" else None,
+        base_url=options.base_url,
+        timeout_s=options.timeout_s,
+        webhook_credentials=credentials,
+    )
+    # Without a store nothing is looked up: it is only made to be checked.
+    return AdyenPayments(account, store.inbox() if store else MemoryInbox(CLOCK), CLOCK, name)
+
+
 _OURS: Final[Mapping[str, MakeProvider]] = {
+    "adyen": _adyen,
     "paypal": _paypal,
     "simulated": _simulated,
     "stripe": _stripe,
@@ -120,7 +145,10 @@ def _from_extra(extra: str) -> Iterator[None]:
         if (missing.name or "").startswith("oms_"):
             raise
         raise ConfigurationError(
-            [f"the adapter {extra} needs {missing.name}; install oms-core[{extra}]"]
+            [
+                f"the adapter {extra} needs the package {missing.name}; install it with "
+                f"pip install 'oms-core[{extra}]'."
+            ]
         ) from missing
 
 

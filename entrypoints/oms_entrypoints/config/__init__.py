@@ -1,7 +1,12 @@
 """The configuration: one TOML file, environment variables over it, everything checked at start."""
 
 from oms_entrypoints.config.find import find_file, load_config
-from oms_entrypoints.config.payment_options import PaypalOptions, SimulatedOptions, StripeOptions
+from oms_entrypoints.config.payment_options import (
+    AdyenOptions,
+    PaypalOptions,
+    SimulatedOptions,
+    StripeOptions,
+)
 from oms_entrypoints.config.secret import Secret
 from oms_entrypoints.config.sections import (
     AuthSection,
@@ -19,6 +24,7 @@ from oms_entrypoints.config.sections import (
 )
 
 __all__ = [
+    "AdyenOptions",
     "AuthSection",
     "Config",
     "InventorySection",

@@ -5,7 +5,12 @@ from __future__ import annotations
 from types import MappingProxyType
 from typing import TYPE_CHECKING, Final
 
-from oms_entrypoints.config.payment_options import PaypalOptions, SimulatedOptions, StripeOptions
+from oms_entrypoints.config.payment_options import (
+    AdyenOptions,
+    PaypalOptions,
+    SimulatedOptions,
+    StripeOptions,
+)
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -21,6 +26,7 @@ OUR_ADAPTERS: Final[Mapping[str, type]] = MappingProxyType(
         "simulated": SimulatedOptions,
         "stripe": StripeOptions,
         "paypal": PaypalOptions,
+        "adyen": AdyenOptions,
     }
 )
 

@@ -68,7 +68,7 @@ class CancellingContract(PaymentScene):
 
         assert accepted(result)
         self.stage.settle(ref)
-        self._refuses_to_hold(ref, order, before=0)
+        self._refuses_to_hold(ref, order, before=self.holds_at_first)
 
     def test_after_cancelling_the_money_is_not_held_again(self) -> None:
         order = uuid4()

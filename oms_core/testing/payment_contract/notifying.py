@@ -43,6 +43,7 @@ class NotifyingContract(PaymentScene):
             assert self._parse(SignedNotification(headers, sent.body)) == expected
 
     def test_a_changed_body_is_rejected_wherever_it_is_changed(self) -> None:
+        self.needs(self.stage.signs_every_byte, "sign every byte and the time")
         sent = self.stage.a_notification(self.a_held_payment())
 
         for i in range(0, len(sent.body), max(1, len(sent.body) // 50)):
@@ -64,12 +65,14 @@ class NotifyingContract(PaymentScene):
             self._is_rejected(dict.fromkeys(sent.headers, nonsense), sent.body)
 
     def test_a_signature_of_another_notification_is_rejected(self) -> None:
+        self.needs(self.stage.signs_every_byte, "sign every byte and the time")
         one = self.stage.a_notification(self.a_held_payment())
         other = self.stage.a_notification(self.a_held_payment())
 
         self._is_rejected(one.headers, other.body)
 
     def test_a_notification_of_long_ago_is_rejected(self) -> None:
+        self.needs(self.stage.signs_every_byte, "sign every byte and the time")
         sent = self.stage.a_notification(self.a_held_payment())
 
         self.stage.clock.advance(STALE_S)
@@ -77,6 +80,7 @@ class NotifyingContract(PaymentScene):
         self._is_rejected(sent.headers, sent.body)
 
     def test_a_notification_from_the_future_is_rejected(self) -> None:
+        self.needs(self.stage.signs_every_byte, "sign every byte and the time")
         ref = self.a_held_payment()
         self.stage.clock.advance(STALE_S)
         sent = self.stage.a_notification(ref)

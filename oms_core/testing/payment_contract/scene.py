@@ -107,6 +107,17 @@ class PaymentScene(ABC):
         assert self.settled(ref).state is PaymentState.AUTHORIZED
         return ref
 
+    @property
+    def holds_at_first(self) -> int:
+        """How often money was held for a "confirmable" payment before anybody asked."""
+        return 0 if self.stage.holds_when_asked else 1
+
+    def a_payment_that_holds_nothing_yet(self, minor: int = 10_000) -> PaymentRef:
+        """Prepare a good payment for which nothing is held at the moment."""
+        if self.stage.holds_when_asked:
+            return self.stage.a_confirmable_payment(self.money(minor))
+        return self.stage.a_pending_payment(self.money(minor))
+
     def a_captured_payment(self, minor: int = 10_000) -> PaymentRef:
         """Prepare a payment that is captured in full."""
         ref = self.a_held_payment(minor)

@@ -34,12 +34,19 @@ class PaymentStage(ABC):
 
     currency: str = "USD"
     """In which all amounts of the exam are; the provider must support it."""
+    holds_when_asked: bool = True
+    """``authorize`` has the money held. Otherwise the customer's own device did before, the
+    provider merely tells it, and a "confirmable" payment is one that is held already."""
+    proves_absence: bool = True
+    """The provider can be asked whether a call had an effect. Otherwise one that failed in an
+    unknown way is PENDING for ``find_operation``."""
+    signs_every_byte: bool = True
+    """A notification's signature is in its headers and covers its body and its time. Otherwise
+    only named fields are covered, and a replay is made harmless by the event's id alone."""
     tells_owner: bool = True
     """The provider says for which order it holds the money."""
     detects_key_reuse: bool = True
     """The provider notices a key that is sent with other parameters."""
-    captures_in_parts: bool = True
-    """A hold can be captured several times; otherwise the first capture is the last."""
     finds_cancels: bool = True
     """``find_operation`` knows a cancel by its name; otherwise only a look-up tells of it."""
     holds_when_the_customer_acts: bool = True

@@ -33,6 +33,7 @@ class StripeStage(PaymentStage):
         provider = StripePayments(
             API_KEY,
             clock,
+            multicapture=True,
             webhook_secret=WEBHOOK_SECRET,
             base_url=self.double.server.url,
             return_url="https://shop.example/back",

@@ -83,11 +83,15 @@ class StripePayments:
         webhook_secret: str | None = None,
         account: str | None = None,
         return_url: str | None = None,
+        multicapture: bool = False,
         base_url: str | None = None,
         connect_timeout_s: float = 3.0,
         read_timeout_s: float = 10.0,
     ) -> None:
         """Take the account's secret or restricted key; nothing is asked yet.
+
+        *multicapture* says that Stripe lets the account capture one payment several times, which
+        it grants only to some; without it the first capture of a payment is its last.
 
         Without a *webhook_secret* every notification is rejected. *account* is a connected
         account to act for. *return_url* is where a customer comes back to after acting on a page
@@ -99,6 +103,7 @@ class StripePayments:
         mistakes: list[str] = []
         self._clock = clock or SystemClock()
         self._return_url = return_url
+        self._capabilities = evolve(CAPABILITIES, captures_in_parts=multicapture)
         self._webhooks: WebhookReader | None = None
         try:
             self._account = StripeAccount(
@@ -121,7 +126,7 @@ class StripePayments:
     @property
     def capabilities(self) -> Capabilities:
         """What Stripe can do; constant."""
-        return CAPABILITIES
+        return self._capabilities
 
     def lookup(self, ref: PaymentRef) -> PaymentSnapshot:
         """Retrieve the PaymentIntent. Has no effect."""

@@ -1,0 +1,10 @@
+"""The Adyen adapter sits the payments exam, its real SDK over a socket before a double."""
+
+from oms_core.testing import SimulatedClock
+from oms_core.testing.payment_contract import PaymentContract, PaymentStage
+from tests.support.adyen_stage import AdyenStage
+
+
+class TestAdyenPayments(PaymentContract):
+    def make_stage(self, clock: SimulatedClock) -> PaymentStage:
+        return AdyenStage(clock)
