@@ -8,7 +8,8 @@ them::
     inventory = MongoInventory(database)
 """
 
+from oms_adapters.mongodb.arriving_database import ArrivingDatabase, CollectionShelf
 from oms_adapters.mongodb.database import MongoDatabase
 from oms_adapters.mongodb.schema import Collection, Index, Schema
 
-__all__ = ["Collection", "Index", "MongoDatabase", "Schema"]
+__all__ = ["ArrivingDatabase", "Collection", "CollectionShelf", "Index", "MongoDatabase", "Schema"]

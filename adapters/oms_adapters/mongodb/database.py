@@ -22,7 +22,7 @@ from oms_adapters.mongodb import connection, schema
 from oms_adapters.mongodb.connection import CODEC, COMMITTED, DURABLE, Document
 from oms_adapters.mongodb.schema import Schema
 from oms_adapters.mongodb.server_time import GivenTime, ServerTime, Timekeeper
-from oms_adapters.mongodb.verdict import is_transient, verdict
+from oms_adapters.mongodb.verdict import is_transient, verdict, violated_index
 from oms_core.errors import ConfigurationError, StoreUnusable
 from oms_core.ports.clock import Clock
 
@@ -96,28 +96,56 @@ class MongoDatabase:
             read_concern=COMMITTED,
         )
 
-    def migrate(self, wanted: Schema) -> None:
+    def migrate(self, wanted: Schema, *, again: bool = False) -> None:
         """Make *wanted* if it is not there, or see that it is whole; repeatable.
 
-        Safe from several processes at once.
+        Safe from several processes at once. *again*: make indexes that somebody dropped.
 
         Raises:
             StoreUnusable: a newer version of this program has changed the collections, or an
-                index is missing: without it an order might be accepted twice.
+                index is missing: without it an order might be accepted twice. Or a store is
+                being carried into the database.
         """
+        self.make(wanted, again=again)
+        # Afterwards: whoever carries a store looks for collections after he wrote it down, so
+        # that one of the two sees the other.
+        if self.run(lambda: schema.is_arriving(self._database)):
+            raise StoreUnusable(
+                f"A store is being carried over into the MongoDB database {self.name} at "
+                f"{self.hosts} and is not all there yet; wait for oms migrate, or run it again."
+            )
+
+    def make(self, wanted: Schema, *, again: bool = False) -> None:
+        """Do what ``migrate`` does, also while a store is being carried into the database."""
         seen = self.run(lambda: schema.version_of(self._database, wanted))
         if seen > wanted.version:
             raise StoreUnusable(
                 f"The MongoDB database {self.name} at {self.hosts} was written by a newer version "
                 "of this program; install that version again, or name another database."
             )
-        if seen < wanted.version:
-            self.run(lambda: schema.make(self._database, wanted))
+        if seen < wanted.version or again:
+            self._make(wanted)
         flaws = self.run(lambda: schema.flaws(self._database, wanted))
         if flaws:
             raise StoreUnusable(f"In the MongoDB database {self.name}: " + " ".join(flaws))
 
+    def _make(self, wanted: Schema) -> None:
+        try:
+            self.run(lambda: schema.make(self._database, wanted))
+        except DuplicateKeyError as error:
+            # The server's own text quotes the entries.
+            fields = ", ".join(violated_index(error)) or "the same unique index"
+            raise StoreUnusable(
+                f"In the MongoDB database {self.name} a unique index of the schema {wanted.name} "
+                f"cannot be made, because two entries are alike in {fields}; end every program "
+                "that uses the database, and mend the entries first."
+            ) from None
+
     # -- calls -----------------------------------------------------------------------------
+
+    def collection_names(self) -> list[str]:
+        """Name every collection that is there."""
+        return self.run(self._database.list_collection_names)
 
     def run(self, call: Callable[[], T]) -> T:
         """Make a call of the driver that may be repeated, and repeat it while that helps.

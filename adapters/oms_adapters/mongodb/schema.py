@@ -14,6 +14,9 @@ from oms_adapters.mongodb.connection import Document
 REGISTRY: Final = "oms_schemas"
 """The collection that tells the version of each schema."""
 
+ARRIVAL: Final = "oms_carry_over"
+"""The collection that tells which store is being carried into the database, and how far."""
+
 _NAMESPACE_EXISTS: Final = 48
 _OTHER_OPTIONS: Final = frozenset({85, 86})
 """IndexOptionsConflict and IndexKeySpecsConflict: the name stands for another index."""
@@ -85,6 +88,11 @@ def version_of(database: Any, schema: Schema) -> int:
     return 0 if row is None else int(row["version"])
 
 
+def is_arriving(database: Any) -> bool:
+    """Tell whether a store is being carried into the database and is not all there yet."""
+    return database[ARRIVAL].find_one({"_id": 1, "is_complete": False}) is not None
+
+
 def make(database: Any, schema: Schema) -> None:
     """Make the collections and indexes of *schema*, and then write down its version.
 
@@ -122,8 +130,8 @@ def flaws(database: Any, schema: Schema) -> list[str]:
             found = there.get(index.name)
             if found is None:
                 sentences.append(
-                    f"The collection {collection.name} lacks the index {index.name}; make it "
-                    f"again in mongosh: {index.command(collection.name)}"
+                    f"The collection {collection.name} lacks the index {index.name}; run oms migrate, "
+                    f"or make it again in mongosh: {index.command(collection.name)}"
                 )
             elif not index.is_like(found):
                 sentences.append(
