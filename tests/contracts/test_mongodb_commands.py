@@ -20,8 +20,10 @@ from oms_core.domain.inventory import (
 )
 from oms_core.domain.order_status import OrderStatus
 from oms_core.domain.saga_position import SagaState
+from oms_core.errors import StaleVersion
 from oms_core.ports.storage import Added, OrderQuery
 from oms_core.testing import NOON, a_scope, an_order, with_status
+from oms_core.testing.refusal import refusal
 from tests.support import mongo_server
 from tests.support.lossy_wire import LossyWire
 
@@ -238,6 +240,7 @@ def test_every_write_waits_for_the_journals_of_a_majority_and_every_read_is_of_c
     added = storage.add(an_order("mine"), holder="worker-a", lease_s=30)
     storage.add(an_order("mine"))
     storage.save(added.order)
+    refusal(StaleVersion, lambda: storage.save(added.order))
     storage.claim_due("worker", limit=5, lease_s=30, definitions=["place_order/1"])
     storage.mark_published(storage.claim_unpublished("relay", limit=2, lease_s=30))
     storage.ping()

@@ -72,12 +72,14 @@ def new_database() -> Iterator[MongoDatabase]:
             client().drop_database(database.name)
 
 
-def emptied_database() -> MongoDatabase:
+def emptied_database(kind: str = "plain") -> MongoDatabase:
     """Open the database that many tests use one after the other, empty for each; close it.
+
+    There is one of each *kind*, whose collections differ.
 
     Emptying collections is quick; making a dozen indexes anew for every test is not.
     """
-    there = client()[_shared_name()]
+    there = client()[_shared_name(kind)]
     for name in there.list_collection_names():
         if name != "oms_schemas":
             there[name].delete_many({})
@@ -85,8 +87,8 @@ def emptied_database() -> MongoDatabase:
 
 
 @cache
-def _shared_name() -> str:
-    name = new_name()
+def _shared_name(kind: str) -> str:
+    name = f"{new_name()}_{kind}"
     atexit.register(_drop, name)
     return name
 

@@ -44,7 +44,7 @@ SNAPSHOT: Final = ReadConcern("snapshot")
 _WIRE_VERSION_MIN: Final = 17
 """MongoDB 6.0."""
 _BAD_CREDENTIALS: Final = 18
-_NOT_PERMITTED: Final = 13
+NOT_PERMITTED: Final = 13
 
 
 class _PlainIntegers(TypeDecoder):
@@ -194,7 +194,7 @@ def _require_replica_set(client: Client, hosts: str) -> None:
     except ServerSelectionTimeoutError:
         raise StoreUnusable(_unreachable(client, hosts)) from None
     except OperationFailure as error:
-        if error.code in {_BAD_CREDENTIALS, _NOT_PERMITTED}:
+        if error.code in {_BAD_CREDENTIALS, NOT_PERMITTED}:
             raise StoreUnusable(
                 f"MongoDB at {hosts} refuses the user or the password of the URI; correct them, "
                 "and authSource if the user was made in another database."

@@ -16,14 +16,20 @@ from pymongo import ReadPreference
 from pymongo.client_session import ClientSession
 from pymongo.collection import Collection as DriverCollection
 from pymongo.database import Database
-from pymongo.errors import DuplicateKeyError, PyMongoError
+from pymongo.errors import DuplicateKeyError, OperationFailure, PyMongoError
 
 from oms_adapters.mongodb import connection, schema
-from oms_adapters.mongodb.connection import CODEC, COMMITTED, DURABLE, Document
-from oms_adapters.mongodb.schema import Schema
+from oms_adapters.mongodb.connection import (
+    CODEC,
+    COMMITTED,
+    DURABLE,
+    NOT_PERMITTED,
+    Document,
+)
+from oms_adapters.mongodb.schema import Index, Schema
 from oms_adapters.mongodb.server_time import GivenTime, ServerTime, Timekeeper
 from oms_adapters.mongodb.verdict import is_transient, verdict, violated_index
-from oms_core.errors import ConfigurationError, StoreUnusable
+from oms_core.errors import ConfigurationError, StoreUnavailable, StoreUnusable
 from oms_core.ports.clock import Clock
 
 T = TypeVar("T")
@@ -117,7 +123,7 @@ class MongoDatabase:
 
     def make(self, wanted: Schema, *, again: bool = False) -> None:
         """Do what ``migrate`` does, also while a store is being carried into the database."""
-        seen = self.run(lambda: schema.version_of(self._database, wanted))
+        seen = self.run(lambda: schema.version_of(self._database, wanted.name))
         if seen > wanted.version:
             raise StoreUnusable(
                 f"The MongoDB database {self.name} at {self.hosts} was written by a newer version "
@@ -142,6 +148,43 @@ class MongoDatabase:
             ) from None
 
     # -- calls -----------------------------------------------------------------------------
+
+    def has(self, wanted: Schema) -> bool:
+        """Tell whether *wanted* was made here, in any version."""
+        return self.run(lambda: schema.version_of(self._database, wanted.name)) > 0
+
+    def require(self, collection: str, rule: Document) -> None:
+        """Let the server refuse new documents of *collection* that are not as *rule* says.
+
+        Raises:
+            StoreUnusable: the user may not.
+        """
+        try:
+            self.run(
+                lambda: self._database.command(
+                    "collMod",
+                    collection,
+                    validator=rule,
+                    validationLevel="moderate",
+                    writeConcern=DURABLE.document,
+                )
+            )
+        except StoreUnavailable as error:
+            if (
+                isinstance(error.__cause__, OperationFailure)
+                and error.__cause__.code == NOT_PERMITTED
+            ):
+                raise StoreUnusable(
+                    f"The user of the MongoDB URI may not change the rules of {collection}; grant "
+                    f"it the role dbAdmin on the database {self.name}, then run this again."
+                ) from None
+            raise
+
+    def drop_index(self, collection: str, index: Index) -> None:
+        """Drop an index that nobody wants any more; repeatable."""
+        there = self.collection(collection)
+        if index.name in self.run(there.index_information):
+            self.run(lambda: there.drop_index(index.name))
 
     def collection_names(self) -> list[str]:
         """Name every collection that is there."""

@@ -12,17 +12,23 @@ if TYPE_CHECKING:
     from oms_entrypoints.config import Config
 
 
-def migrate_store(config: Config) -> None:
+def migrate_store(config: Config, *, payment_claims: bool = False) -> None:
     """Bring every schema of the store up to date; repeatable, by any number of processes at once.
+
+    *payment_claims*: keep payment references apart by claims from now on, as sharding needs it.
 
     Raises:
         ConfigurationError: the URI cannot be used.
         StoreUnusable: the store is newer than this program, or cannot be used.
     """
     if config.storage.kind == "sqlite":
+        if payment_claims:
+            raise ConfigurationError(
+                ['--payment-claims is for stores of kind "mongodb"; a SQLite file needs none.']
+            )
         _migrate_sqlite(config)
     else:
-        _migrate_mongodb(config)
+        _migrate_mongodb(config, payment_claims=payment_claims)
 
 
 def _migrate_sqlite(config: Config) -> None:
@@ -33,14 +39,17 @@ def _migrate_sqlite(config: Config) -> None:
             database.migrate(named(each.sqlite))
 
 
-def _migrate_mongodb(config: Config) -> None:
+def _migrate_mongodb(config: Config, *, payment_claims: bool) -> None:
     uri = config.storage.uri
     if uri is None:
         raise ConfigurationError(["storage.uri must say where MongoDB is."])
     check_uri(uri.value)
     from oms_adapters.mongodb import MongoDatabase
+    from oms_adapters.storage.mongodb.payment_claims import keep_by_claims
 
     with MongoDatabase(uri.value, config.storage.database) as database:
         for each in CARRIED:
             # Also what a person dropped: who types this command wants it back.
             database.migrate(named(each.mongodb), again=True)
+        if payment_claims:
+            keep_by_claims(database)

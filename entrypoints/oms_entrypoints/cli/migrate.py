@@ -34,8 +34,17 @@ _DOING: Final = {"carry": "carried", "verify": "verified"}
     "holds it; default: the configured store.",
 )
 @click.option("--database", help="The name of the database in MongoDB; default: as configured.")
+@click.option(
+    "--payment-claims",
+    is_flag=True,
+    help="Keep payment references apart by claims from now on: before orders are sharded.",
+)
 def migrate(
-    config_file: str | None, source: str | None, target: str | None, database: str | None
+    config_file: str | None,
+    source: str | None,
+    target: str | None,
+    database: str | None,
+    payment_claims: bool,
 ) -> None:
     """Make the tables or collections and indexes of the configured store, or update them.
 
@@ -47,17 +56,19 @@ def migrate(
     if source is None:
         if target is not None or database is not None:
             raise click.UsageError("--to and --database say where to carry a store; add --from")
-        _bring_up_to_date(config)
+        _bring_up_to_date(config, payment_claims=payment_claims)
         return
+    if payment_claims:
+        raise click.UsageError("--payment-claims comes after the store was carried over")
     uri, name = _target(config, target, database)
     _carry(_file(source), uri, name)
 
 
-def _bring_up_to_date(config: Config) -> None:
+def _bring_up_to_date(config: Config, *, payment_claims: bool) -> None:
     from oms_entrypoints.bootstrap import migrate_store
 
     require_shared_store(config, make=True)
-    migrate_store(config)
+    migrate_store(config, payment_claims=payment_claims)
     click.echo(f"The store is up to date: {config.storage.shown}.")
 
 

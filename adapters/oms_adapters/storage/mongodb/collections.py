@@ -12,11 +12,15 @@ from oms_adapters.mongodb import Collection, Index, Schema
 
 NAME: Final = "orders"
 
+BY_CLAIMS: Final = "payment_claims"
+"""The schema that takes the place of the following index where the orders are sharded."""
+
 BY_LIVE_REFERENCE: Final = Index(
     "orders_by_live_reference",
     (("tenant", 1), ("provider", 1), ("live_reference", 1)),
     unique=True,
     present="live_reference",
+    unless=BY_CLAIMS,
 )
 BY_AGE: Final = Index("orders_by_age", (("tenant", 1), ("org", 1), ("created_us", -1), ("id", -1)))
 # The channel at its end: of all pairs of filters, these two may leave many orders.
