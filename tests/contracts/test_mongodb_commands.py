@@ -1,4 +1,7 @@
-"""Every command that the adapters send finds its documents by an index, already in order."""
+"""Every command that the adapters send finds its documents by an index, already in order.
+
+``OMS_TEST_MONGODB_ORDERS=1000000 pytest --timeout 3600`` asks the same of a store of that size.
+"""
 
 from collections.abc import Iterator
 from datetime import timedelta
@@ -42,7 +45,7 @@ NOT_FOR_EXPLAIN = (*OF_THE_SESSION, "writeConcern", "readConcern", "$db", "$read
 
 @pytest.fixture
 def recorded() -> Iterator[tuple[MongoDatabase, LossyWire]]:
-    """A database with some hundred orders and items, over a wire that keeps every command."""
+    """A database with many orders and items, over a wire that keeps every command."""
     with mongo_server.new_database() as whole:
         MongoInventory(whole)
         MongoStorage(whole)
@@ -50,22 +53,13 @@ def recorded() -> Iterator[tuple[MongoDatabase, LossyWire]]:
         storage = MongoStorage(whole)
         storage.add(an_order("pattern", customer_id=PAT))
         (pattern,) = there.orders.find()
-        there.orders.insert_many(
-            pattern
-            | {
-                "_id": pattern["_id"] + number.to_bytes(4, "big"),
-                "id": UUID(int=number),
-                "created_us": pattern["created_us"] + number,
-                "live_reference": f"pay-{number}",
-            }
-            for number in range(300)
-        )
+        mongo_server.multiply(there.orders, pattern)
         inventory = MongoInventory(whole)
         inventory.adjust(a_scope(), StockMovement("m", ARMCHAIR, 9, "delivery", NOON, "pat"))
         (stock,) = there.stock.find()
         there.stock.insert_many(
             stock | {"_id": number.to_bytes(4, "big"), "sku": f"SKU-{number}"}
-            for number in range(300)
+            for number in range(mongo_server.ORDERS)
         )
         with (
             LossyWire(mongo_server.uri()) as wire,

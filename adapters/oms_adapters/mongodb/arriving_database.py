@@ -60,6 +60,10 @@ class ArrivingDatabase:
 
     def begin(self, source: str) -> bool:
         """Take entries of the store *source* from now on; see ``ArrivingStore.begin``."""
+        with self._database.permitted("readWrite", "read and write there, and make indexes"):
+            return self._begin(source)
+
+    def _begin(self, source: str) -> bool:
         mark = self._read_mark()
         if mark is None:
             self._require_nothing_there()

@@ -220,8 +220,14 @@ def _require_replica_set(client: Client, hosts: str) -> None:
 
 
 def _unreachable(client: Client, hosts: str) -> str:
-    """Say whether nobody answers, or somebody does but there is no primary."""
+    """Say whether nobody answers, or the wrong ones do, or there is no primary."""
     servers = client.topology_description.server_descriptions().values()
+    if not servers:
+        # The driver forgets whoever is of another set.
+        return (
+            f"MongoDB at {hosts} answers but is no member of the replica set that the URI names; "
+            "correct replicaSet in the URI: rs.status().set tells it there."
+        )
     if any(server.is_server_type_known for server in servers):
         return (
             f"MongoDB at {hosts} answers but has no primary; see rs.status() there, and that "

@@ -5,7 +5,8 @@ from __future__ import annotations
 import os
 import re
 import threading
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from datetime import UTC, datetime
 from random import SystemRandom
 from time import monotonic
@@ -112,7 +113,8 @@ class MongoDatabase:
                 index is missing: without it an order might be accepted twice. Or a store is
                 being carried into the database.
         """
-        self.make(wanted, again=again)
+        with self.permitted("readWrite", "read and write there, and make indexes"):
+            self.make(wanted, again=again)
         # Afterwards: whoever carries a store looks for collections after he wrote it down, so
         # that one of the two sees the other.
         if self.run(lambda: schema.is_arriving(self._database)):
@@ -134,6 +136,20 @@ class MongoDatabase:
         flaws = self.run(lambda: schema.flaws(self._database, wanted))
         if flaws:
             raise StoreUnusable(f"In the MongoDB database {self.name}: " + " ".join(flaws))
+
+    @contextmanager
+    def permitted(self, role: str, deed: str) -> Iterator[None]:
+        """Tell a person who starts us which role is missing: nobody else can mend that."""
+        try:
+            yield
+        except StoreUnavailable as error:
+            cause = error.__cause__
+            if isinstance(cause, OperationFailure) and cause.code == NOT_PERMITTED:
+                raise StoreUnusable(
+                    f"The user of the MongoDB URI may not {deed}; grant it the role {role} on the "
+                    f"database {self.name} at {self.hosts}, or name a user who has it."
+                ) from None
+            raise
 
     def _make(self, wanted: Schema) -> None:
         try:
@@ -159,7 +175,7 @@ class MongoDatabase:
         Raises:
             StoreUnusable: the user may not.
         """
-        try:
+        with self.permitted("dbAdmin", f"change the rules of {collection}"):
             self.run(
                 lambda: self._database.command(
                     "collMod",
@@ -169,16 +185,6 @@ class MongoDatabase:
                     writeConcern=DURABLE.document,
                 )
             )
-        except StoreUnavailable as error:
-            if (
-                isinstance(error.__cause__, OperationFailure)
-                and error.__cause__.code == NOT_PERMITTED
-            ):
-                raise StoreUnusable(
-                    f"The user of the MongoDB URI may not change the rules of {collection}; grant "
-                    f"it the role dbAdmin on the database {self.name}, then run this again."
-                ) from None
-            raise
 
     def drop_index(self, collection: str, index: Index) -> None:
         """Drop an index that nobody wants any more; repeatable."""

@@ -6,7 +6,13 @@ import os
 import sys
 from typing import TYPE_CHECKING, Final
 
-from oms_core.errors import ConfigurationError, InvalidInput, OmsError, StoreUnusable
+from oms_core.errors import (
+    ConfigurationError,
+    InvalidInput,
+    OmsError,
+    StoreUnavailable,
+    StoreUnusable,
+)
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -19,6 +25,9 @@ CANNOT_RUN: Final = 2
 BUG: Final = 70
 INTERRUPTED: Final = 130
 DEBUG_VARIABLE: Final = "OMS_DEBUG"
+
+_HINDRANCES: Final = (ConfigurationError, InvalidInput, StoreUnavailable, StoreUnusable)
+"""What keeps a command from running; any other error of ours is an answer."""
 
 
 def main(arguments: Sequence[str] | None = None) -> NoReturn:
@@ -79,7 +88,7 @@ def _explain(error: Exception) -> int:
                 "see where it comes from, and report it."
             )
             return BUG
-    return CANNOT_RUN if isinstance(error, ConfigurationError | StoreUnusable | InvalidInput) else 1
+    return CANNOT_RUN if isinstance(error, _HINDRANCES) else REFUSED
 
 
 def _told(error: Exception) -> str:
