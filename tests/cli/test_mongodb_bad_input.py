@@ -44,15 +44,16 @@ def guarded() -> Iterator[str]:
 
 
 def _make_users(port: int) -> None:
-    """Make a user who may read alone: by the first one, whom anybody here may make."""
+    """Make users of few rights: by the first one, whom anybody here may make."""
     everything = [{"role": "root", "db": "admin"}]
-    reads = [{"role": "read", "db": "oms_guarded"}]
     with mongo_server.direct(port) as client:
         client.admin.command("createUser", "root", pwd=PASSWORD, roles=everything)
     with MongoClient[dict[str, Any]](
         f"mongodb://root:{PASSWORD}@127.0.0.1:{port}/?directConnection=true"
     ) as client:
-        client.admin.command("createUser", "reader", pwd=PASSWORD, roles=reads)
+        for user, role in (("reader", "read"), ("writer", "readWrite")):
+            roles = [{"role": role, "db": "oms_guarded"}]
+            client.admin.command("createUser", user, pwd=PASSWORD, roles=roles)
 
 
 @pytest.fixture(scope="module")
@@ -129,3 +130,41 @@ def test_check_config_finds_what_is_too_weak_without_connecting(
     assert code == 2
     assert f"storage.uri: The MongoDB URI sets {option.partition('=')[0]}, and" in err
     assert PASSWORD not in err
+
+
+def test_a_user_with_the_role_that_the_page_names_may_do_all_but_go_over_to_claims(
+    oms: RunCommand, monkeypatch: pytest.MonkeyPatch, guarded: str
+) -> None:
+    monkeypatch.setenv("OMS__STORAGE__KIND", "mongodb")
+    monkeypatch.setenv("OMS__STORAGE__DATABASE", "oms_guarded")
+    monkeypatch.setenv("OMS__STORAGE__URI", "env:MONGODB_OF_THE_TEST")
+    monkeypatch.setenv("MONGODB_OF_THE_TEST", f"mongodb://writer:{PASSWORD}@{guarded}")
+
+    made, listed, refused = (
+        oms("migrate"),
+        oms("orders", "list"),
+        oms("migrate", "--payment-claims"),
+    )
+
+    assert (made.code, listed.code, refused.code) == (0, 0, 2)
+    assert "may not change the rules of orders; grant it the role dbAdmin" in refused.err
+    assert oms("orders", "list").code == 0
+
+
+def test_an_index_that_is_missing_is_told_by_every_command(
+    oms: RunCommand, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    with mongo_server.new_database() as database:
+        monkeypatch.setenv("OMS__STORAGE__KIND", "mongodb")
+        monkeypatch.setenv("OMS__STORAGE__DATABASE", database.name)
+        monkeypatch.setenv("OMS__STORAGE__URI", mongo_server.uri())
+        assert oms("migrate").code == 0
+        mongo_server.client()[database.name].orders.drop_index("orders_due")
+
+        for command in ("serve", "worker", "orders"):
+            code, err = oms(*COMMANDS[command]).refusal
+
+            assert (code, err.count("\n")) == (2, 1)
+            assert "lacks the index orders_due; run oms migrate" in err
+        assert oms("migrate").code == 0
+        assert oms("orders", "list").code == 0

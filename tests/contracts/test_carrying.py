@@ -171,7 +171,7 @@ def test_stock_arrives_with_its_ledger_and_every_promise(path: Path, name: str) 
 def test_a_run_that_is_killed_goes_on_behind_the_last_batch_that_arrived(
     path: Path, name: str
 ) -> None:
-    orders = 8 * BATCH
+    orders = 5 * BATCH
     fill(path, orders)
     mark = mongo_server.client()[name].oms_carry_over
     seen: list[int] = []
@@ -225,8 +225,8 @@ def test_what_changed_in_the_source_between_two_runs_arrives_as_well(path: Path,
     sums = carry(path, name)
 
     assert sums["orders"].entries == 2 * BATCH
-    with MongoDatabase(mongo_server.uri(), name) as database:
-        assert MongoStorage(database).get(changed.scope, changed.id) == changed
+    with MongoDatabase(mongo_server.uri(), name) as there:
+        assert MongoStorage(there).get(changed.scope, changed.id) == changed
 
 
 @pytest.mark.parametrize("change", ["lost", "altered", "added"])
