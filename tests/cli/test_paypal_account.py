@@ -152,6 +152,8 @@ def test_a_missing_library_is_one_sentence_that_names_the_extra(
         bootstrap.check(configured(folder))
 
     assert refused.value.mistakes == (
-        "payments.wallet: the adapter paypal needs the package requests; install it with "
-        "pip install 'oms-core[paypal]'.",
+        (
+            "payments.wallet: the adapter paypal needs the package requests; install it with "
+            "pip install 'oms-core[paypal]'."
+        ),
     )

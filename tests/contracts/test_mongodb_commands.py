@@ -1,4 +1,7 @@
-"""Every command that the adapters send finds its documents by an index, already in order."""
+"""Every command that the adapters send finds its documents by an index, already in order.
+
+``OMS_TEST_MONGODB_ORDERS=1000000 pytest --timeout 3600`` asks the same of a store of that size.
+"""
 
 from collections.abc import Iterator
 from datetime import timedelta
@@ -21,10 +24,12 @@ from oms_core.domain.inventory import (
 )
 from oms_core.domain.order_status import OrderStatus
 from oms_core.domain.saga_position import SagaState
+from oms_core.errors import StaleVersion
 from oms_core.ports.inbox import InboxState
 from oms_core.ports.payments import PaymentRef, ProviderEvent
 from oms_core.ports.storage import Added, OrderQuery
 from oms_core.testing import NOON, a_scope, an_order, with_status
+from oms_core.testing.refusal import refusal
 from tests.support import mongo_server
 from tests.support.lossy_wire import LossyWire
 
@@ -43,7 +48,7 @@ NOT_FOR_EXPLAIN = (*OF_THE_SESSION, "writeConcern", "readConcern", "$db", "$read
 
 @pytest.fixture
 def recorded() -> Iterator[tuple[MongoDatabase, LossyWire]]:
-    """A database with some hundred orders and items, over a wire that keeps every command."""
+    """A database with many orders and items, over a wire that keeps every command."""
     with mongo_server.new_database() as whole:
         MongoInventory(whole)
         MongoStorage(whole)
@@ -51,22 +56,13 @@ def recorded() -> Iterator[tuple[MongoDatabase, LossyWire]]:
         storage = MongoStorage(whole)
         storage.add(an_order("pattern", customer_id=PAT))
         (pattern,) = there.orders.find()
-        there.orders.insert_many(
-            pattern
-            | {
-                "_id": pattern["_id"] + number.to_bytes(4, "big"),
-                "id": UUID(int=number),
-                "created_us": pattern["created_us"] + number,
-                "live_reference": f"pay-{number}",
-            }
-            for number in range(300)
-        )
+        mongo_server.multiply(there.orders, pattern)
         inventory = MongoInventory(whole)
         inventory.adjust(a_scope(), StockMovement("m", ARMCHAIR, 9, "delivery", NOON, "pat"))
         (stock,) = there.stock.find()
         there.stock.insert_many(
             stock | {"_id": number.to_bytes(4, "big"), "sku": f"SKU-{number}"}
-            for number in range(300)
+            for number in range(mongo_server.ORDERS)
         )
         with (
             LossyWire(mongo_server.uri()) as wire,
@@ -281,6 +277,7 @@ def test_every_write_waits_for_the_journals_of_a_majority_and_every_read_is_of_c
     added = storage.add(an_order("mine"), holder="worker-a", lease_s=30)
     storage.add(an_order("mine"))
     storage.save(added.order)
+    refusal(StaleVersion, lambda: storage.save(added.order))
     storage.claim_due("worker", limit=5, lease_s=30, definitions=["place_order/1"])
     storage.mark_published(storage.claim_unpublished("relay", limit=2, lease_s=30))
     storage.ping()

@@ -6,6 +6,7 @@ from tempfile import TemporaryDirectory
 from oms_adapters.sqlite import SqliteDatabase
 from oms_adapters.storage.memory import MemoryStorage
 from oms_adapters.storage.mongodb import MongoStorage
+from oms_adapters.storage.mongodb.payment_claims import keep_by_claims
 from oms_adapters.storage.sqlite import SqliteStorage
 from oms_core.ports.clock import Clock
 from oms_core.ports.storage import OrderStorage
@@ -31,3 +32,12 @@ class TestSqliteStorage(StorageContract):
 class TestMongoStorage(StorageContract):
     def make_store(self, clock: Clock) -> OrderStorage:
         return MongoStorage(mongo_server.emptied_database(), clock)
+
+
+class TestMongoStorageWithPaymentClaims(StorageContract):
+    """As it must be before the collection of orders is sharded."""
+
+    def make_store(self, clock: Clock) -> OrderStorage:
+        database = mongo_server.emptied_database("claims")
+        keep_by_claims(database)
+        return MongoStorage(database, clock)

@@ -13,13 +13,14 @@ import stat
 import subprocess
 import tempfile
 import time
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager, suppress
 from functools import cache
 from importlib.metadata import PackageNotFoundError, distribution
 from itertools import count
 from pathlib import Path
 from typing import Any, Final
+from uuid import UUID
 
 from pymongo import MongoClient
 from pymongo.errors import PyMongoError
@@ -27,6 +28,9 @@ from pymongo.errors import PyMongoError
 from oms_adapters.mongodb import MongoDatabase
 
 OWN_SERVER: Final = "OMS_TEST_MONGODB_URI"
+
+ORDERS: Final = int(os.environ.get("OMS_TEST_MONGODB_ORDERS", "300"))
+"""How many orders the tests of queries put into a store: more take their time."""
 
 MISSING: Final = (
     "The MongoDB tests need a real mongod; install it with "
@@ -72,12 +76,14 @@ def new_database() -> Iterator[MongoDatabase]:
             client().drop_database(database.name)
 
 
-def emptied_database() -> MongoDatabase:
+def emptied_database(kind: str = "plain") -> MongoDatabase:
     """Open the database that many tests use one after the other, empty for each; close it.
+
+    There is one of each *kind*, whose collections differ.
 
     Emptying collections is quick; making a dozen indexes anew for every test is not.
     """
-    there = client()[_shared_name()]
+    there = client()[_shared_name(kind)]
     for name in there.list_collection_names():
         if name != "oms_schemas":
             there[name].delete_many({})
@@ -85,8 +91,8 @@ def emptied_database() -> MongoDatabase:
 
 
 @cache
-def _shared_name() -> str:
-    name = new_name()
+def _shared_name(kind: str) -> str:
+    name = f"{new_name()}_{kind}"
     atexit.register(_drop, name)
     return name
 
@@ -94,6 +100,23 @@ def _shared_name() -> str:
 def _drop(name: str) -> None:
     with suppress(PyMongoError):
         client().drop_database(name)
+
+
+def multiply(orders: Any, pattern: dict[str, Any], copies: int = ORDERS) -> None:
+    """Make so many copies of a stored order, each a microsecond younger than the last."""
+    orders.insert_many((_copy(pattern, number) for number in range(1, copies + 1)), ordered=False)
+
+
+def _copy(pattern: dict[str, Any], number: int) -> dict[str, Any]:
+    order_id, created_us = UUID(int=number), pattern["created_us"] + number
+    told = {"id": str(order_id), "created_at": created_us}
+    return pattern | {
+        "_id": pattern["_id"] + number.to_bytes(4, "big"),
+        "id": order_id,
+        "created_us": created_us,
+        "live_reference": f"pay-{number}",
+        "document": pattern["document"] | told,
+    }
 
 
 def find_mongod() -> Path | None:
@@ -128,7 +151,12 @@ def memory() -> Path | None:
 
 
 def start(
-    binary: Path, folder: Path, port: int, *, replica_set: str | None
+    binary: Path,
+    folder: Path,
+    port: int,
+    *,
+    replica_set: str | None,
+    options: Sequence[str | Path] = (),
 ) -> subprocess.Popen[bytes]:
     """Start a server on this machine's loopback, with its data and its log in *folder*.
 
@@ -145,6 +173,7 @@ def start(
         # A transaction that a killed process left open is undone after that long.
         *("--setParameter", "transactionLifetimeLimitSeconds=3"),
         *(("--replSet", replica_set, "--oplogSize", "64") if replica_set else ()),
+        *options,
     ]
     with (folder / "log").open("wb") as log:
         return subprocess.Popen(

@@ -8,7 +8,16 @@ them::
     inventory = MongoInventory(database)
 """
 
+from oms_adapters.mongodb.arriving_database import ArrivingDatabase, CollectionShelf
 from oms_adapters.mongodb.database import MongoDatabase
 from oms_adapters.mongodb.schema import Addition, Collection, Index, Schema
 
-__all__ = ["Addition", "Collection", "Index", "MongoDatabase", "Schema"]
+__all__ = [
+    "Addition",
+    "ArrivingDatabase",
+    "Collection",
+    "CollectionShelf",
+    "Index",
+    "MongoDatabase",
+    "Schema",
+]

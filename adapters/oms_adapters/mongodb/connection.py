@@ -44,7 +44,7 @@ SNAPSHOT: Final = ReadConcern("snapshot")
 _WIRE_VERSION_MIN: Final = 17
 """MongoDB 6.0."""
 _BAD_CREDENTIALS: Final = 18
-_NOT_PERMITTED: Final = 13
+NOT_PERMITTED: Final = 13
 
 
 class _PlainIntegers(TypeDecoder):
@@ -194,7 +194,7 @@ def _require_replica_set(client: Client, hosts: str) -> None:
     except ServerSelectionTimeoutError:
         raise StoreUnusable(_unreachable(client, hosts)) from None
     except OperationFailure as error:
-        if error.code in {_BAD_CREDENTIALS, _NOT_PERMITTED}:
+        if error.code in {_BAD_CREDENTIALS, NOT_PERMITTED}:
             raise StoreUnusable(
                 f"MongoDB at {hosts} refuses the user or the password of the URI; correct them, "
                 "and authSource if the user was made in another database."
@@ -220,8 +220,14 @@ def _require_replica_set(client: Client, hosts: str) -> None:
 
 
 def _unreachable(client: Client, hosts: str) -> str:
-    """Say whether nobody answers, or somebody does but there is no primary."""
+    """Say whether nobody answers, or the wrong ones do, or there is no primary."""
     servers = client.topology_description.server_descriptions().values()
+    if not servers:
+        # The driver forgets whoever is of another set.
+        return (
+            f"MongoDB at {hosts} answers but is no member of the replica set that the URI names; "
+            "correct replicaSet in the URI: rs.status().set tells it there."
+        )
     if any(server.is_server_type_known for server in servers):
         return (
             f"MongoDB at {hosts} answers but has no primary; see rs.status() there, and that "

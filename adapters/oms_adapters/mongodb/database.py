@@ -5,7 +5,8 @@ from __future__ import annotations
 import os
 import re
 import threading
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from datetime import UTC, datetime
 from random import SystemRandom
 from time import monotonic
@@ -16,14 +17,20 @@ from pymongo import ReadPreference
 from pymongo.client_session import ClientSession
 from pymongo.collection import Collection as DriverCollection
 from pymongo.database import Database
-from pymongo.errors import DuplicateKeyError, PyMongoError
+from pymongo.errors import DuplicateKeyError, OperationFailure, PyMongoError
 
 from oms_adapters.mongodb import connection, schema
-from oms_adapters.mongodb.connection import CODEC, COMMITTED, DURABLE, Document
-from oms_adapters.mongodb.schema import Schema
+from oms_adapters.mongodb.connection import (
+    CODEC,
+    COMMITTED,
+    DURABLE,
+    NOT_PERMITTED,
+    Document,
+)
+from oms_adapters.mongodb.schema import Index, Schema
 from oms_adapters.mongodb.server_time import GivenTime, ServerTime, Timekeeper
-from oms_adapters.mongodb.verdict import is_transient, verdict
-from oms_core.errors import ConfigurationError, StoreUnusable
+from oms_adapters.mongodb.verdict import is_transient, verdict, violated_index
+from oms_core.errors import ConfigurationError, StoreUnavailable, StoreUnusable
 from oms_core.ports.clock import Clock
 
 T = TypeVar("T")
@@ -96,28 +103,98 @@ class MongoDatabase:
             read_concern=COMMITTED,
         )
 
-    def migrate(self, wanted: Schema) -> None:
+    def migrate(self, wanted: Schema, *, again: bool = False) -> None:
         """Make *wanted* if it is not there, or see that it is whole; repeatable.
 
-        Safe from several processes at once.
+        Safe from several processes at once. *again*: make indexes that somebody dropped.
 
         Raises:
             StoreUnusable: a newer version of this program has changed the collections, or an
-                index is missing: without it an order might be accepted twice.
+                index is missing: without it an order might be accepted twice. Or a store is
+                being carried into the database.
         """
-        seen = self.run(lambda: schema.version_of(self._database, wanted))
+        with self.permitted("readWrite", "read and write there, and make indexes"):
+            self.make(wanted, again=again)
+        # Afterwards: whoever carries a store looks for collections after he wrote it down, so
+        # that one of the two sees the other.
+        if self.run(lambda: schema.is_arriving(self._database)):
+            raise StoreUnusable(
+                f"A store is being carried over into the MongoDB database {self.name} at "
+                f"{self.hosts} and is not all there yet; wait for oms migrate, or run it again."
+            )
+
+    def make(self, wanted: Schema, *, again: bool = False) -> None:
+        """Do what ``migrate`` does, also while a store is being carried into the database."""
+        seen = self.run(lambda: schema.version_of(self._database, wanted.name))
         if seen > wanted.version:
             raise StoreUnusable(
                 f"The MongoDB database {self.name} at {self.hosts} was written by a newer version "
                 "of this program; install that version again, or name another database."
             )
-        if seen < wanted.version:
-            self.run(lambda: schema.make(self._database, wanted))
+        if seen < wanted.version or again:
+            self._make(wanted)
         flaws = self.run(lambda: schema.flaws(self._database, wanted))
         if flaws:
             raise StoreUnusable(f"In the MongoDB database {self.name}: " + " ".join(flaws))
 
+    @contextmanager
+    def permitted(self, role: str, deed: str) -> Iterator[None]:
+        """Tell a person who starts us which role is missing: nobody else can mend that."""
+        try:
+            yield
+        except StoreUnavailable as error:
+            cause = error.__cause__
+            if isinstance(cause, OperationFailure) and cause.code == NOT_PERMITTED:
+                raise StoreUnusable(
+                    f"The user of the MongoDB URI may not {deed}; grant it the role {role} on the "
+                    f"database {self.name} at {self.hosts}, or name a user who has it."
+                ) from None
+            raise
+
+    def _make(self, wanted: Schema) -> None:
+        try:
+            self.run(lambda: schema.make(self._database, wanted))
+        except DuplicateKeyError as error:
+            # The server's own text quotes the entries.
+            fields = ", ".join(violated_index(error)) or "the same unique index"
+            raise StoreUnusable(
+                f"In the MongoDB database {self.name} a unique index of the schema {wanted.name} "
+                f"cannot be made, because two entries are alike in {fields}; end every program "
+                "that uses the database, and mend the entries first."
+            ) from None
+
     # -- calls -----------------------------------------------------------------------------
+
+    def has(self, wanted: Schema) -> bool:
+        """Tell whether *wanted* was made here, in any version."""
+        return self.run(lambda: schema.version_of(self._database, wanted.name)) > 0
+
+    def require(self, collection: str, rule: Document) -> None:
+        """Let the server refuse new documents of *collection* that are not as *rule* says.
+
+        Raises:
+            StoreUnusable: the user may not.
+        """
+        with self.permitted("dbAdmin", f"change the rules of {collection}"):
+            self.run(
+                lambda: self._database.command(
+                    "collMod",
+                    collection,
+                    validator=rule,
+                    validationLevel="moderate",
+                    writeConcern=DURABLE.document,
+                )
+            )
+
+    def drop_index(self, collection: str, index: Index) -> None:
+        """Drop an index that nobody wants any more; repeatable."""
+        there = self.collection(collection)
+        if index.name in self.run(there.index_information):
+            self.run(lambda: there.drop_index(index.name))
+
+    def collection_names(self) -> list[str]:
+        """Name every collection that is there."""
+        return self.run(self._database.list_collection_names)
 
     def run(self, call: Callable[[], T]) -> T:
         """Make a call of the driver that may be repeated, and repeat it while that helps.

@@ -14,6 +14,9 @@ from oms_adapters.mongodb.connection import Document
 REGISTRY: Final = "oms_schemas"
 """The collection that tells the version of each schema."""
 
+ARRIVAL: Final = "oms_carry_over"
+"""The collection that tells which store is being carried into the database, and how far."""
+
 _NAMESPACE_EXISTS: Final = 48
 _OTHER_OPTIONS: Final = frozenset({85, 86})
 """IndexOptionsConflict and IndexKeySpecsConflict: the name stands for another index."""
@@ -21,12 +24,16 @@ _OTHER_OPTIONS: Final = frozenset({85, 86})
 
 @frozen
 class Index:
-    """One index; *present* limits it to the documents that have that field."""
+    """One index; *present* limits it to the documents that have that field.
+
+    *unless*: it is not wanted where the schema of that name is there.
+    """
 
     name: str
     keys: tuple[tuple[str, int], ...]
     unique: bool = False
     present: str | None = None
+    unless: str | None = None
 
     def model(self) -> IndexModel:
         """Say it to the driver."""
@@ -92,10 +99,15 @@ class Schema:
     additions: tuple[Addition, ...] = ()
 
 
-def version_of(database: Any, schema: Schema) -> int:
+def version_of(database: Any, schema: str) -> int:
     """Return the version that the database has of *schema*; 0 if it does not know it."""
-    row = database[REGISTRY].find_one({"_id": schema.name})
+    row = database[REGISTRY].find_one({"_id": schema})
     return 0 if row is None else int(row["version"])
+
+
+def is_arriving(database: Any) -> bool:
+    """Tell whether a store is being carried into the database and is not all there yet."""
+    return database[ARRIVAL].find_one({"_id": 1, "is_complete": False}) is not None
 
 
 def make(database: Any, schema: Schema) -> None:
@@ -112,11 +124,10 @@ def make(database: Any, schema: Schema) -> None:
         except OperationFailure as error:
             if error.code != _NAMESPACE_EXISTS:
                 raise
-        if collection.indexes:
+        wanted = _wanted(database, collection)
+        if wanted:
             try:
-                database[collection.name].create_indexes(
-                    [index.model() for index in collection.indexes]
-                )
+                database[collection.name].create_indexes([index.model() for index in wanted])
             except OperationFailure as error:
                 # What is there under the same name is told by ``flaws``.
                 if error.code not in _OTHER_OPTIONS:
@@ -134,12 +145,12 @@ def flaws(database: Any, schema: Schema) -> list[str]:
     sentences = []
     for collection in schema.collections:
         there = {index["name"]: index for index in database[collection.name].list_indexes()}
-        for index in collection.indexes:
+        for index in _wanted(database, collection):
             found = there.get(index.name)
             if found is None:
                 sentences.append(
-                    f"The collection {collection.name} lacks the index {index.name}; make it "
-                    f"again in mongosh: {index.command(collection.name)}"
+                    f"The collection {collection.name} lacks the index {index.name}; run oms "
+                    f"migrate, or make it again in mongosh: {index.command(collection.name)}"
                 )
             elif not index.is_like(found):
                 sentences.append(
@@ -148,3 +159,11 @@ def flaws(database: Any, schema: Schema) -> list[str]:
                     f"{index.command(collection.name)}"
                 )
     return sentences
+
+
+def _wanted(database: Any, collection: Collection) -> list[Index]:
+    return [
+        index
+        for index in collection.indexes
+        if index.unless is None or not version_of(database, index.unless)
+    ]

@@ -8,6 +8,7 @@ It lies beneath the adapters that keep their tables in the file, and knows none 
 """
 
 from oms_adapters.sqlite.database import SqliteDatabase
+from oms_adapters.sqlite.departing_file import DepartingFile, TableShelf
 from oms_adapters.sqlite.schema import Migration, Schema
 
-__all__ = ["Migration", "Schema", "SqliteDatabase"]
+__all__ = ["DepartingFile", "Migration", "Schema", "SqliteDatabase", "TableShelf"]

@@ -148,9 +148,17 @@ class SqliteDatabase:
 
     def _connect(self, *, writes: bool) -> sqlite3.Connection:
         self._require_same_file()
-        # The writer does its own waiting.
-        timeout_s = 0.0 if writes else self._busy_timeout_s
-        return file.connect(self.path, busy_timeout_s=timeout_s, writes=writes)
+        connection = file.connect(self.path, busy_timeout_s=self._busy_timeout_s, writes=writes)
+        try:
+            # Its store may have been carried over while this process had no connection.
+            file.require_open(connection, self.path)
+            if writes:
+                # The writer does its own waiting.
+                connection.execute("PRAGMA busy_timeout = 0")
+        except BaseException:
+            connection.close()
+            raise
+        return connection
 
     def _require_same_file(self) -> None:
         """Refuse a file that took our file's place: we would write into two."""

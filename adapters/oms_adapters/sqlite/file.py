@@ -24,10 +24,13 @@ _RETRY_S: Final = 0.01
 _making_file = threading.Lock()
 
 
-def open_file(path: Path, *, busy_timeout_s: float) -> sqlite3.Connection:
+def open_file(
+    path: Path, *, busy_timeout_s: float, may_be_sealed: bool = False
+) -> sqlite3.Connection:
     """Open or make the database file and return the connection that may write.
 
     Several threads and processes may do this at once for one file that is not there yet.
+    *may_be_sealed*: also one whose store was carried over elsewhere.
 
     Raises:
         StoreUnusable: the file cannot be ours; the sentence says why and what to do. It was
@@ -42,7 +45,7 @@ def open_file(path: Path, *, busy_timeout_s: float) -> sqlite3.Connection:
     deadline = time.monotonic() + busy_timeout_s
     while True:
         try:
-            return _prepare(path)
+            return _prepare(path, may_be_sealed=may_be_sealed)
         except sqlite3.Error as error:
             # Going over to write-ahead mode would not wait for other processes by itself.
             if not verdict.is_contention(error) or time.monotonic() > deadline:
@@ -50,8 +53,14 @@ def open_file(path: Path, *, busy_timeout_s: float) -> sqlite3.Connection:
         time.sleep(_RETRY_S)
 
 
-def connect(path: Path, *, busy_timeout_s: float, writes: bool) -> sqlite3.Connection:
-    """Connect to a file that :func:`open_file` has prepared."""
+def connect(
+    path: Path, *, busy_timeout_s: float, writes: bool, exclusive: bool = False
+) -> sqlite3.Connection:
+    """Connect to a file that :func:`open_file` has prepared.
+
+    *exclusive*: the first transaction fails if anybody else has the file open, and from then
+    on nobody else can open it (sqlite.org/wal.html, "Use of WAL Without Shared-Memory").
+    """
     connection = sqlite3.connect(
         f"{path.as_uri()}?mode=rw",
         uri=True,
@@ -61,6 +70,8 @@ def connect(path: Path, *, busy_timeout_s: float, writes: bool) -> sqlite3.Conne
         cached_statements=256,
     )
     try:
+        if exclusive:
+            connection.execute("PRAGMA locking_mode = EXCLUSIVE")
         connection.execute("PRAGMA temp_store = MEMORY")
         connection.execute("PRAGMA trusted_schema = OFF")
         if writes:
@@ -121,12 +132,12 @@ def _flush_folder(folder: Path) -> None:
         os.close(descriptor)
 
 
-def _prepare(path: Path) -> sqlite3.Connection:
+def _prepare(path: Path, *, may_be_sealed: bool) -> sqlite3.Connection:
     connection = connect(path, busy_timeout_s=0.0, writes=True)
     try:
         blank = schema.is_blank(connection)
         if not blank:
-            _require_ours(connection, path)
+            _require_ours(connection, path, may_be_sealed=may_be_sealed)
         (mode,) = connection.execute("PRAGMA journal_mode = WAL").fetchone()
         if mode != "wal":
             raise StoreUnusable(
@@ -145,8 +156,25 @@ def _prepare(path: Path) -> sqlite3.Connection:
     return connection
 
 
-def _require_ours(connection: sqlite3.Connection, path: Path) -> None:
-    if schema.application_id(connection) != schema.APPLICATION_ID:
+def require_open(connection: sqlite3.Connection, path: Path) -> None:
+    """Refuse a file whose store was carried over elsewhere.
+
+    Raises:
+        StoreUnusable: the sentence says where to.
+    """
+    if schema.application_id(connection) == schema.SEALED_ID:
+        (target, at) = connection.execute(
+            f"SELECT target, sealed_at FROM {schema.CARRIED_OVER}"  # noqa: S608 - our own name
+        ).fetchone()
+        raise verdict.sealed(path, target, at)
+
+
+def _require_ours(
+    connection: sqlite3.Connection, path: Path, *, may_be_sealed: bool = False
+) -> None:
+    if not may_be_sealed:
+        require_open(connection, path)
+    if schema.application_id(connection) not in {schema.APPLICATION_ID, schema.SEALED_ID}:
         raise verdict.foreign(path)
     if schema.format_of(connection) > schema.FORMAT:
         raise verdict.newer(path)

@@ -11,6 +11,12 @@ from attrs import frozen
 APPLICATION_ID: Final = 0x4F4D5331
 """``OMS1`` in the file's header (bytes 68-71): how ``file`` and we recognise our own."""
 
+SEALED_ID: Final = 0x4F4D5358
+"""``OMSX``: a file whose store was carried over elsewhere. Earlier programs take it for foreign."""
+
+CARRIED_OVER: Final = "oms_carried_over"
+"""The table that says under which name the file's store is carried, and where it went."""
+
 FORMAT: Final = 1
 """``user_version`` of the file: the layout that is common to all schemas."""
 

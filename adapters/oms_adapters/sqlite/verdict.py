@@ -103,6 +103,22 @@ def foreign(path: Path) -> StoreUnusable:
     )
 
 
+def sealed(path: Path, target: str, at: str) -> StoreUnusable:
+    """Say that orders are accepted elsewhere by now."""
+    return StoreUnusable(
+        f"The store in {path} was carried over to {target} at {at}, and this file must not be "
+        "used beside it; let the configuration name that store."
+    )
+
+
+def in_use(path: Path) -> StoreUnusable:
+    """Say that a store can be carried over only while nobody uses it."""
+    return StoreUnusable(
+        f"The database file {path} is in use by another program; end every oms serve, oms worker "
+        "and other program that has it open, then start again."
+    )
+
+
 def newer(path: Path) -> StoreUnusable:
     """Say that this program is too old for the file."""
     return StoreUnusable(

@@ -8,14 +8,18 @@ from oms_entrypoints.bootstrap.authentication import (
     mint_token,
     new_static_token,
 )
+from oms_entrypoints.bootstrap.carrying import carry_sqlite_to_mongodb
+from oms_entrypoints.bootstrap.migrating import migrate_store
 from oms_entrypoints.bootstrap.stores import Store, open_store
 from oms_entrypoints.bootstrap.system import audit_simulated, check, open_system
 
 __all__ = [
     "Store",
     "audit_simulated",
+    "carry_sqlite_to_mongodb",
     "check",
     "make_authenticator",
+    "migrate_store",
     "mint_token",
     "new_static_token",
     "open_store",

@@ -146,8 +146,10 @@ def _from_extra(extra: str) -> Iterator[None]:
             raise
         raise ConfigurationError(
             [
-                f"the adapter {extra} needs the package {missing.name}; install it with "
-                f"pip install 'oms-core[{extra}]'."
+                (
+                    f"the adapter {extra} needs the package {missing.name}; install it with "
+                    f"pip install 'oms-core[{extra}]'."
+                )
             ]
         ) from missing
 

@@ -16,6 +16,7 @@ COMMANDS: Final = MappingProxyType(
         "serve": "serve",
         "worker": "worker",
         "check-config": "check_config",
+        "migrate": "migrate",
         "token": "token",
         "orders": "orders",
         "inventory": "inventory",

@@ -11,6 +11,7 @@ from oms_core.errors import (
     InvalidInput,
     InventoryUnusable,
     OmsError,
+    StoreUnavailable,
     StoreUnusable,
 )
 
@@ -25,6 +26,15 @@ CANNOT_RUN: Final = 2
 BUG: Final = 70
 INTERRUPTED: Final = 130
 DEBUG_VARIABLE: Final = "OMS_DEBUG"
+
+_HINDRANCES: Final = (
+    ConfigurationError,
+    InvalidInput,
+    InventoryUnusable,
+    StoreUnavailable,
+    StoreUnusable,
+)
+"""What keeps a command from running; any other error of ours is an answer."""
 
 
 def main(arguments: Sequence[str] | None = None) -> NoReturn:
@@ -85,8 +95,7 @@ def _explain(error: Exception) -> int:
                 "see where it comes from, and report it."
             )
             return BUG
-    cannot_run = ConfigurationError | StoreUnusable | InventoryUnusable | InvalidInput
-    return CANNOT_RUN if isinstance(error, cannot_run) else 1
+    return CANNOT_RUN if isinstance(error, _HINDRANCES) else REFUSED
 
 
 def _told(error: Exception) -> str:

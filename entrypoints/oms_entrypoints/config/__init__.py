@@ -22,6 +22,7 @@ from oms_entrypoints.config.sections import (
     TenantStock,
     WorkerSection,
 )
+from oms_entrypoints.config.store_uri import store_uri
 
 __all__ = [
     "AdyenOptions",
@@ -43,4 +44,5 @@ __all__ = [
     "WorkerSection",
     "find_file",
     "load_config",
+    "store_uri",
 ]

@@ -70,7 +70,7 @@ class _MongoBooks:
         self._session = session
 
     def payment(self, account: str, tenant_id: UUID, reference: str) -> PaymentRecord | None:
-        wanted = {"_id": _name(account, tenant_id, reference)}
+        wanted = {"_id": name_of(account, tenant_id, reference)}
         found = self._payments.find_one(wanted, session=self._session)
         return None if found is None else _JSON.loads(found["document"], PaymentRecord)
 
@@ -84,12 +84,12 @@ class _MongoBooks:
             yield _JSON.loads(each["document"], PaymentRecord)
 
     def key(self, account: str, tenant_id: UUID, key: str) -> KeyRecord | None:
-        wanted = {"_id": _name(account, tenant_id, key)}
+        wanted = {"_id": name_of(account, tenant_id, key)}
         found = self._keys.find_one(wanted, session=self._session)
         return None if found is None else _JSON.loads(found["document"], KeyRecord)
 
     def enter(self, payment: PaymentRecord, key: KeyRecord | None) -> None:
-        name = _name(payment.account, payment.tenant_id, payment.reference)
+        name = name_of(payment.account, payment.tenant_id, payment.reference)
         entry: Document = {
             "_id": name,
             "account": payment.account,
@@ -99,12 +99,19 @@ class _MongoBooks:
         }
         self._payments.replace_one({"_id": name}, entry, upsert=True, session=self._session)
         if key is not None:
-            name = _name(key.account, key.tenant_id, key.key)
+            name = name_of(key.account, key.tenant_id, key.key)
             entry = {"_id": name, "document": _JSON.dumps(key)}
             self._keys.replace_one({"_id": name}, entry, upsert=True, session=self._session)
 
 
-def _name(account: str, tenant_id: UUID, name: str) -> Binary:
+def name_of(account: str, tenant_id: UUID, name: str) -> Binary:
     """Name an entry. The account's length keeps it apart from what follows."""
     owner = account.encode()
     return Binary(len(owner).to_bytes(4, "big") + owner + tenant_id.bytes + name.encode())
+
+
+def parts_of(name: bytes) -> tuple[str, UUID, str]:
+    """Return account, tenant and name of an entry."""
+    length = int.from_bytes(name[:4], "big")
+    owner, tenant, rest = name[4 : 4 + length], name[4 + length :][:16], name[20 + length :]
+    return owner.decode(), UUID(bytes=bytes(tenant)), rest.decode()

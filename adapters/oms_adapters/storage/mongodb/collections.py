@@ -12,11 +12,15 @@ from oms_adapters.mongodb import Addition, Collection, Index, Schema
 
 NAME: Final = "orders"
 
+BY_CLAIMS: Final = "payment_claims"
+"""The schema that takes the place of the following index where the orders are sharded."""
+
 BY_LIVE_REFERENCE: Final = Index(
     "orders_by_live_reference",
     (("tenant", 1), ("provider", 1), ("live_reference", 1)),
     unique=True,
     present="live_reference",
+    unless=BY_CLAIMS,
 )
 # The live order of a payment reference first, then the dead ones, newest first.
 BY_REFERENCE: Final = Index(

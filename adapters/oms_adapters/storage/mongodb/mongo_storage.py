@@ -15,6 +15,7 @@ from pymongo.errors import DuplicateKeyError
 from pymongo.read_concern import ReadConcern
 
 from oms_adapters.mongodb import MongoDatabase
+from oms_adapters.mongodb.verdict import violated_index
 from oms_adapters.storage.mongodb import changes, queries
 from oms_adapters.storage.mongodb.changes import END_US, NOT_LEASED
 from oms_adapters.storage.mongodb.collections import (
@@ -24,6 +25,11 @@ from oms_adapters.storage.mongodb.collections import (
     ORDERS,
     UNFINISHED,
     UNPUBLISHED,
+)
+from oms_adapters.storage.mongodb.payment_claims import (
+    PAYMENT_CLAIMS,
+    AlreadyStored,
+    PaymentClaims,
 )
 from oms_adapters.storage.mongodb.record import (
     Document,
@@ -85,6 +91,10 @@ class MongoStorage:
         self._time = database.timekeeper(clock)
         database.migrate(ORDERS)
         self._orders = database.collection(NAME)
+        # Where the orders may be sharded, a reference is claimed instead of indexed.
+        self._claims = PaymentClaims(database) if database.has(PAYMENT_CLAIMS) else None
+        if self._claims is not None:
+            database.migrate(PAYMENT_CLAIMS)
         # Waits until what it shows is on a majority: also what a call that failed left behind.
         self._certain = self._orders.with_options(read_concern=ReadConcern("linearizable"))
 
@@ -105,9 +115,12 @@ class MongoStorage:
                 "deliveries": 1,
             }
         try:
-            self._database.run(lambda: self._orders.insert_one(stored))
-        except DuplicateKeyError as error:
-            there = self._look(order.scope, order.id, {"saved_by": 1, "document": 1})
+            self._insert(order, stored)
+        except (DuplicateKeyError, AlreadyStored) as error:
+            fields = {"saved_by": 1, "document": 1}
+            there = self._find_committed(order.scope, order.id, fields) or self._look(
+                order.scope, order.id, fields
+            )
             # Two things are unique. The id comes first: a repeat gets its order.
             if there is None:
                 raise self._refused(error, order) from None
@@ -116,6 +129,13 @@ class MongoStorage:
         if holder is None:
             return Added(order)
         return Added(order, Claim(order, Lease(order.scope, order.id, holder, 1, until)))
+
+    def _insert(self, order: Order, stored: Document) -> None:
+        """Store a new order in one write, or where references are claimed in one transaction."""
+        if self._claims is None:
+            self._database.run(lambda: self._orders.insert_one(stored))
+        else:
+            self._claims.insert(order, stored)
 
     def get(self, scope: Scope, order_id: UUID) -> Order:
         """Read one order; see ``OrderStorage.get``."""
@@ -159,6 +179,9 @@ class MongoStorage:
         condition = {**key_of(order.scope, order.id), "version": order.version}
         if lease is not None:
             condition |= {"holder": lease.holder, "token": lease.token}
+        if self._claims is not None and not saved.payment_is_free_again:
+            # Whoever gave the reference up does not get it back: another may have claimed it.
+            condition["live_reference"] = order.payment.reference
         is_of_this_order = lease is None or (lease.scope, lease.order_id) == (order.scope, order.id)
         if is_of_this_order:
             pipeline = changes.replaced(saved, mark, self._time.expression(), lease_changes)
@@ -363,9 +386,20 @@ class MongoStorage:
             lambda: self._certain.find_one(wanted, fields, max_time_ms=_DECIDING_READ_MS)
         )
 
-    def _refused(self, error: DuplicateKeyError, order: Order) -> Exception:
+    def _find_committed(self, scope: Scope, order_id: UUID, fields: Document) -> Document | None:
+        """Read one order, if it is there, as no failover can take it back.
+
+        The commit of the transaction sees to that, in a hundredth of the time that the server
+        takes for a linearizable read: that one waits for the next flush of the journal.
+        """
+        wanted = key_of(scope, order_id)
+        return self._database.transact(
+            lambda session: self._orders.find_one(wanted, fields, session=session)
+        )
+
+    def _refused(self, error: Exception, order: Order) -> Exception:
         """Tell which of the two unique things was taken, when the order is not there."""
-        if "live_reference" in (error.details or {}).get("keyPattern", ()):
+        if isinstance(error, DuplicateKeyError) and "live_reference" in violated_index(error):
             return PaymentReferenceInUse()
         return StoreUnavailable(f"MongoDB: order {order.id} was there and is gone; a failover?")
 

@@ -61,17 +61,27 @@ def facets_of(order: Order) -> Document:
 
 def to_stored(order: Order) -> Document:
     """Write the core's document so that BSON can hold it."""
-    return _with_names(to_document(order), _quoted)
+    return stored_form(to_document(order))
+
+
+def stored_form(document: Document) -> Document:
+    """Turn the core's document into one that BSON can hold."""
+    return _with_names(document, _quoted)
+
+
+def written_form(stored: Document) -> Document:
+    """Turn it back into the core's document."""
+    return _with_names(stored, _unquoted)
 
 
 def from_stored(order_id: UUID, stored: Document) -> Order:
-    """Read the document of the order *order_id*.
+    """Read the stored document of the order *order_id*.
 
     Raises:
         StoreUnusable: it is not a document that this program can read.
     """
     try:
-        return from_document(_with_names(stored, _unquoted))
+        return from_document(written_form(stored))
     except Exception as error:
         raise StoreUnusable(
             f"The stored order {order_id} cannot be read by this version of the program "
