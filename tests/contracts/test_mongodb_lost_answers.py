@@ -4,14 +4,10 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
 from itertools import product
 
-from attrs import evolve
-
 from oms_adapters.inventory.mongodb import MongoInventory
 from oms_adapters.mongodb import MongoDatabase
-from oms_adapters.storage.mongodb import MongoStorage
 from oms_core.domain.inventory import (
     Allocation,
-    AllocationModel,
     AlreadyCommitted,
     AlreadyReleased,
     Demand,
@@ -19,31 +15,28 @@ from oms_core.domain.inventory import (
     StockItem,
     StockMovement,
 )
-from oms_core.domain.order_status import OrderStatus
-from oms_core.domain.saga_position import SagaState
 from oms_core.errors import InventoryUnavailable, StoreUnavailable, StoreUnusable
-from oms_core.ports.storage import Added, OrderQuery
-from oms_core.testing import NOON, SimulatedClock, a_scope, an_order, with_status
+from oms_core.testing import NOON, a_scope
 from oms_core.testing.at_once import at_once
 from tests.support import mongo_server
 from tests.support.lossy_wire import Loses, LossyWire
-
-ARMCHAIR = StockItem("CRUNCHY-ARMCHAIR")
-LAMP = StockItem("WOBBLY-LAMP", "north")
-SOFT = Allocation(AllocationModel.SOFT, ttl_s=60)
+from tests.support.mongo_lives import (
+    Facts,
+    a_life_of_money,
+    a_life_of_orders,
+    a_life_of_stock,
+    make_collections,
+)
 
 LOSSES = [(Loses.REQUESTS, 1), (Loses.ANSWERS, 1), (Loses.ANSWERS, 2)]
 """Once: the driver repeats it itself, if it may. Twice: that is for us."""
-
-Facts = list[object]
 
 
 @contextmanager
 def a_database(loses: Loses, times: int = 1) -> Iterator[tuple[MongoDatabase, LossyWire]]:
     """Open an empty database over a wire that behaves while the collections are made."""
     with mongo_server.new_database() as whole:
-        MongoStorage(whole)
-        MongoInventory(whole)
+        make_collections(whole)
         with (
             LossyWire(mongo_server.uri(), loses, times=times) as wire,
             MongoDatabase(wire.uri, whole.name) as database,
@@ -51,73 +44,10 @@ def a_database(loses: Loses, times: int = 1) -> Iterator[tuple[MongoDatabase, Lo
             yield database, wire
 
 
-def a_life_of_orders(database: MongoDatabase) -> Facts:
-    """Use every method of the storage; return every answer."""
-    clock, scope = SimulatedClock(), a_scope()
-    store = MongoStorage(database, clock)
-    added = store.add(an_order("first"), holder="worker-a", lease_s=30)
-    assert isinstance(added, Added)
-    assert added.claim is not None
-    facts: Facts = [added]
-    moved = with_status(added.order, OrderStatus.PAYMENT_AUTHORIZED)
-    first = store.checkpoint(moved, added.claim.lease, extend_s=30)
-    facts.append(first)
-    facts.append(store.save(evolve(first.order, platform="pos")))
-    second = store.checkpoint(store.get(scope, first.order.id), first.lease, extend_s=None)
-    facts.append(second)
-    claim = store.claim(scope, first.order.id, "worker-b", lease_s=30)
-    assert claim is not None
-    facts.append(claim)
-    store.release(claim.lease)
-    facts.append(store.add(an_order("second")))
-    facts.append(store.add(an_order("second")))
-    facts.append(store.earliest_due())
-    due = store.claim_due("worker-c", limit=5, lease_s=30, definitions=["place_order/1"])
-    facts.append(sorted(due, key=lambda each: each.order.id))
-    news = store.claim_unpublished("relay", limit=5, lease_s=30)
-    facts.append(sorted(news, key=lambda each: each.order.id))
-    store.mark_published(news)
-    facts.append(store.claim_unpublished("relay", limit=5, lease_s=30))
-    clock.advance(60)
-    again = store.claim_due("worker-d", limit=5, lease_s=30, definitions=["place_order/1"])
-    facts.append(sorted(again, key=lambda each: each.order.id))
-    facts.append(store.list_orders(scope, OrderQuery()))
-    facts.append(store.list_sagas([SagaState.RUNNING]))
-    facts.append(store.count_sagas())
-    store.ping()
-    return facts
-
-
-def a_life_of_stock(database: MongoDatabase) -> Facts:
-    """Use every method of the inventory; return every answer."""
-    clock, scope = SimulatedClock(), a_scope()
-    stock = MongoInventory(database, clock)
-    delivery = StockMovement("m-1", ARMCHAIR, 10, "delivery", NOON, "pat")
-    both = [Demand(ARMCHAIR, 3), Demand(LAMP, 2)]
-    facts: Facts = [
-        stock.adjust(scope, delivery),
-        stock.adjust(scope, StockMovement("m-2", LAMP, 5, "delivery", NOON, "pat")),
-        stock.adjust(scope, delivery),
-        stock.reserve(scope, "sold", both, allocation=Allocation()),
-        stock.reserve(scope, "too-much", [*both, Demand(LAMP, 9)], allocation=Allocation()),
-        stock.reserve(scope, "soft", both, allocation=SOFT),
-        stock.reserve(scope, "lapsing", [Demand(ARMCHAIR, 1)], allocation=SOFT),
-        stock.harden(scope, "soft"),
-        stock.commit(scope, "sold", actor="worker"),
-        stock.release(scope, "soft"),
-        stock.release(scope, "never-reserved"),
-    ]
-    clock.advance(60)
-    facts.append(stock.levels(scope))
-    facts.append(stock.reserve(scope, "lapsing", [Demand(ARMCHAIR, 1)], allocation=Allocation()))
-    facts += [stock.movements(scope, item) for item in (ARMCHAIR, LAMP)]
-    facts.append(stock.levels(scope, items=[ARMCHAIR, LAMP]))
-    return facts
-
-
 LIVES: dict[Callable[[MongoDatabase], Facts], set[str]] = {
     a_life_of_orders: {"insert", "update", "find", "aggregate"},
     a_life_of_stock: {"insert", "update", "find", "commitTransaction"},
+    a_life_of_money: {"find", "update", "commitTransaction"},
 }
 """Each life, and the kinds of commands that get lost in it."""
 
