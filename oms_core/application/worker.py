@@ -22,11 +22,14 @@ if TYPE_CHECKING:
     from oms_core.ports.clock import Clock
     from oms_core.ports.publisher import EventPublisher
     from oms_core.ports.storage import Claim, OrderStorage
+    from oms_core.ports.work_signal import WorkSignal
 
 _log = logging.getLogger("oms_core.worker")
 
 _STORE_PAUSE_S: Final = 1.0
 _PAUSE_MIN_S: Final = 0.01
+_LISTEN_S: Final = 0.5
+"""How long the listener waits at a time: no longer than a stop may take."""
 
 
 @frozen
@@ -35,7 +38,9 @@ class WorkerSettings:
 
     threads: int = 32
     poll_s: float = 0.5
-    """How often the store is asked for orders that other processes accepted, or retries."""
+    """How often the store is asked for orders that other processes accepted, or retries, if
+    it does not tell of them by itself.
+    """
     queue_max: int = 64
     """Orders in hand at the most, those being driven included; others are left to whoever is
     free. With twice as many as threads, each gets its turn long before its lease runs out.
@@ -53,7 +58,7 @@ class _Turn:
 
 
 class Worker:
-    """A pool of threads that drives orders, and one thread that finds them.
+    """A pool of threads that drives orders, one that finds them, and one that hears of new ones.
 
     Orders accepted in this process are offered to it directly and need no poll. Threads
     start with the first order, so an idle worker costs little.
@@ -89,12 +94,15 @@ class Worker:
         self._look = threading.Event()
         self._news = threading.Event()
         self._finder: threading.Thread | None = None
+        self._listener: threading.Thread | None = None
         self._relayer: threading.Thread | None = None
 
     def start(self) -> None:
         """Begin to find and drive orders. Once per worker."""
         self._finder = threading.Thread(target=self._find, name="oms-finder", daemon=True)
         self._finder.start()
+        self._listener = threading.Thread(target=self._listen, name="oms-listener", daemon=True)
+        self._listener.start()
         if self._relay is not None:
             self._relayer = threading.Thread(target=self._publish, name="oms-relay", daemon=True)
             self._relayer.start()
@@ -151,7 +159,7 @@ class Worker:
                 self._give_back(turn.claim)
         for _ in threads:
             self._queue.put(None)
-        threads += [self._finder] if self._finder is not None else []
+        threads += [thread for thread in (self._finder, self._listener) if thread is not None]
         ends_at = time.monotonic() + timeout_s
         for thread in threads:
             thread.join(max(0.0, ends_at - time.monotonic()))
@@ -212,6 +220,22 @@ class Worker:
             looks_in_vain = looks_in_vain + 1 if until_due_s <= 0 else 0
             self._look.wait(self._pause_s(until_due_s, looks_in_vain))
             self._look.clear()
+
+    def _listen(self) -> None:
+        """Look as soon as others bring work. Polling goes on all the same: a signal may be lost."""
+        signal: WorkSignal | None = None
+        while not self._stopping.is_set():
+            try:
+                signal = signal or self._storage.listen()
+                if signal.wait(_LISTEN_S):
+                    self._look.set()
+            except StoreUnavailable:
+                self._stopping.wait(_STORE_PAUSE_S)
+            except Exception:  # noqa: BLE001 - the listener must outlive any surprise
+                _log.exception("listening for work failed")
+                self._stopping.wait(_STORE_PAUSE_S)
+        if signal is not None:
+            signal.close()
 
     def _claim(self, limit: int) -> int:
         try:

@@ -19,6 +19,7 @@ if TYPE_CHECKING:
     from oms_core.domain.order_status import OrderStatus
     from oms_core.domain.saga_position import SagaState
     from oms_core.domain.scope import Scope
+    from oms_core.ports.work_signal import WorkSignal
 
 
 @frozen
@@ -196,6 +197,10 @@ class OrderStorage(Protocol):
 
     def earliest_due(self) -> datetime | None:
         """Tell when the next order is due or its lease runs out; ``None``: nothing to do."""
+        ...
+
+    def listen(self) -> WorkSignal:
+        """Begin to listen for work that others bring; see ``WorkSignal``. Close it at the end."""
         ...
 
     def list_sagas(

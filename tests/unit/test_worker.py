@@ -5,6 +5,7 @@ import threading
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from time import monotonic
+from typing import NoReturn
 
 import pytest
 from attrs import evolve
@@ -141,6 +142,18 @@ def test_orders_that_others_accepted_are_found_by_the_poll() -> None:
     assert {order.status for order in ends} == {OrderStatus.CONFIRMED}
 
 
+def test_orders_that_others_accept_meanwhile_are_heard_of_before_the_poll() -> None:
+    storage, payments = MemoryStorage(), SimulatedPayments(MemoryLedger())
+    clerk = a_system(storage=storage, payments=payments)
+    worker = a_system(storage=storage, payments=payments, poll_s=3_600.0)
+
+    with no_thread_is_left(), worker.running():
+        settled(worker, place(worker, 0))
+        ends = [settled(worker, place(clerk, number)) for number in range(1, 9)]
+
+    assert {order.status for order in ends} == {OrderStatus.CONFIRMED}
+
+
 def test_an_order_that_retries_is_driven_again_when_it_is_due() -> None:
     system = a_system()
 
@@ -254,6 +267,10 @@ class Surprising(MemoryStorage):
     surprises = 0
 
     def earliest_due(self) -> None:
+        self.surprises += 1
+        raise ZeroDivisionError
+
+    def listen(self) -> NoReturn:
         self.surprises += 1
         raise ZeroDivisionError
 

@@ -8,6 +8,7 @@ from oms_core.testing.storage_contract.listing import ListsOrders
 from oms_core.testing.storage_contract.orders import KeepsOrders
 from oms_core.testing.storage_contract.payment_references import KeepsPaymentReferencesApart
 from oms_core.testing.storage_contract.sagas import ListsSagas
+from oms_core.testing.storage_contract.signals import TellsOfWork
 from oms_core.testing.storage_contract.work import SharesOutWork
 
 
@@ -16,6 +17,7 @@ class StorageContract(
     KeepsPaymentReferencesApart,
     ListsOrders,
     SharesOutWork,
+    TellsOfWork,
     GuardsLeases,
     ListsSagas,
     HandsOutEvents,

@@ -25,6 +25,7 @@ from oms_adapters.storage.mongodb.record import (
     key_of,
     to_stored,
 )
+from oms_adapters.storage.mongodb.work_signal import MongoSignal
 from oms_core.domain.order import Order
 from oms_core.domain.saga_position import SagaState
 from oms_core.domain.scope import Scope
@@ -258,6 +259,10 @@ class MongoStorage:
             "token": lease.token,
         }
         self._database.run(lambda: self._orders.update_one(condition, changes.given_back()))
+
+    def listen(self) -> MongoSignal:
+        """Listen for work; see ``OrderStorage.listen``."""
+        return MongoSignal(self._database, self._orders)
 
     def earliest_due(self) -> datetime | None:
         """Tell when there is something to claim; see ``OrderStorage.earliest_due``."""

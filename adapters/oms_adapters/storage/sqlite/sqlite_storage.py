@@ -17,6 +17,7 @@ from oms_adapters.storage.sqlite.listing import page_of
 from oms_adapters.storage.sqlite.record import Value, facets_of, from_text, key_of, to_text
 from oms_adapters.storage.sqlite.replacement import Replacement
 from oms_adapters.storage.sqlite.tables import ORDERS
+from oms_adapters.storage.sqlite.work_signal import SqliteSignal
 from oms_core.domain.order import Order
 from oms_core.domain.saga_position import SagaState
 from oms_core.domain.scope import Scope
@@ -206,6 +207,10 @@ class SqliteStorage:
             lambda connection: connection.execute(statements.RELEASE, parameters).rowcount,
             undoable=False,
         )
+
+    def listen(self) -> SqliteSignal:
+        """Listen for work; see ``OrderStorage.listen``."""
+        return SqliteSignal(self._database, self._clock)
 
     def earliest_due(self) -> datetime | None:
         """Tell when there is something to claim; see ``OrderStorage.earliest_due``."""

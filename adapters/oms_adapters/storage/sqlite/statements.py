@@ -58,6 +58,10 @@ WHERE due_us < coalesce((SELECT due_us FROM free), {END_US}) AND leased_until_us
 """
 """The first that nobody holds, and those before it, all of them leased: never many."""
 
+ANY_DUE: Final = """
+SELECT number FROM orders INDEXED BY orders_due WHERE due_us <= ? AND leased_until_us <= ? LIMIT 1
+"""
+
 COUNT_SAGAS: Final = """
 SELECT count(*) FROM orders INDEXED BY orders_unfinished
 WHERE saga_state = ? AND saga_state <> 'finished'
