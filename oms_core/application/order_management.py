@@ -114,7 +114,7 @@ class OrderManagement:
             InvalidInput: the payment provider is not configured for this tenant.
         """
         worker = self._worker
-        ready = worker is not None and worker.wait_for_room()
+        ready = worker is not None and worker.wait_for_room(scope.tenant_id)
         placed = place_order(
             request,
             scope,

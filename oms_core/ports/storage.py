@@ -171,12 +171,19 @@ class OrderStorage(Protocol):
         ...
 
     def claim_due(
-        self, holder: str, *, limit: int, lease_s: float, definitions: Collection[str]
+        self,
+        holder: str,
+        *,
+        limit: int,
+        lease_s: float,
+        definitions: Collection[str],
+        passing_over: Collection[UUID] = (),
     ) -> Sequence[Claim]:
         """Claim up to *limit* orders that are due and not leased, oldest due first.
 
         Only sagas of *definitions* (``name/version``) are claimed: a worker leaves alone
-        what it does not know.
+        what it does not know. Orders of the tenants in *passing_over* stay for others, and
+        are in nobody's way: a worker names those of which it has enough in hand.
         """
         ...
 

@@ -141,6 +141,10 @@ def test_no_command_about_orders_scans_or_sorts(
     storage.release(saved.lease)
     storage.claim(scope, added.order.id, "worker-b", lease_s=30)
     storage.claim_due("worker-c", limit=2, lease_s=30, definitions=["place_order/1", "b/2"])
+    others = [UUID(int=1), UUID(int=2)]
+    storage.claim_due(
+        "worker-d", limit=2, lease_s=30, definitions=["place_order/1"], passing_over=others
+    )
     storage.earliest_due()
     for count, in_scope in product((1, 2, 3), (None, scope)):
         storage.list_sagas(list(SagaState)[:count], scope=in_scope)

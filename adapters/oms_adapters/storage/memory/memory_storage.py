@@ -156,14 +156,20 @@ class MemoryStorage:
     # -- sharing out work ------------------------------------------------------------------
 
     def claim_due(
-        self, holder: str, *, limit: int, lease_s: float, definitions: Collection[str]
+        self,
+        holder: str,
+        *,
+        limit: int,
+        lease_s: float,
+        definitions: Collection[str],
+        passing_over: Collection[UUID] = (),
     ) -> Sequence[Claim]:
         """Claim orders that are due; see ``OrderStorage.claim_due``."""
         now = self._clock.now()
         until = now + timedelta(seconds=lease_s)
         claims = []
         with self._lock:
-            for record in self._due.take(now, limit, definitions):
+            for record in self._due.take(now, limit, definitions, passing_over):
                 claims.append(record.claim(holder, until))
                 self._due.place(record)
         return claims

@@ -214,7 +214,13 @@ class MongoStorage:
     # -- sharing out work ------------------------------------------------------------------
 
     def claim_due(
-        self, holder: str, *, limit: int, lease_s: float, definitions: Collection[str]
+        self,
+        holder: str,
+        *,
+        limit: int,
+        lease_s: float,
+        definitions: Collection[str],
+        passing_over: Collection[UUID] = (),
     ) -> Sequence[Claim]:
         """Claim orders that are due; see ``OrderStorage.claim_due``.
 
@@ -225,7 +231,7 @@ class MongoStorage:
         for _ in range(ROUNDS_MAX if known else 0):
             wanted = limit - len(claimed)
             now = self._time.expression()
-            claimable = queries.claimable(now, known)
+            claimable = queries.claimable(now, known, passing_over)
             ids = self._first(claimable, [("due_us", 1), ("_id", 1)], DUE.name, wanted)
             if not ids:
                 break

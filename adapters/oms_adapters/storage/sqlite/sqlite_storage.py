@@ -154,23 +154,32 @@ class SqliteStorage:
     # -- sharing out work ------------------------------------------------------------------
 
     def claim_due(
-        self, holder: str, *, limit: int, lease_s: float, definitions: Collection[str]
+        self,
+        holder: str,
+        *,
+        limit: int,
+        lease_s: float,
+        definitions: Collection[str],
+        passing_over: Collection[UUID] = (),
     ) -> Sequence[Claim]:
         """Claim orders that are due; see ``OrderStorage.claim_due``."""
         known = sorted(set(definitions))
         if not known:
             return []
+        left_out = sorted(tenant_id.bytes for tenant_id in passing_over)
         now_us = to_microseconds(self._clock.now())
         # An idle worker only reads: it takes no lock and writes nothing.
-        if not self._rows(statements.due(len(known)), (now_us, now_us, *known, 1)):
+        due = statements.due(len(known), len(left_out))
+        if not self._rows(due, (now_us, now_us, *known, *left_out, 1)):
             return []
 
         def run(connection: sqlite3.Connection) -> tuple[datetime, list[Row]]:
             now = self._clock.now()
             until = now + timedelta(seconds=lease_s)
             now_us = to_microseconds(now)
-            parameters = (holder, to_microseconds(until), now_us, now_us, *known, limit)
-            claim_due = statements.claim_due(len(known))
+            wanted = (now_us, now_us, *known, *left_out, limit)
+            parameters = (holder, to_microseconds(until), *wanted)
+            claim_due = statements.claim_due(len(known), len(left_out))
             return until, connection.execute(claim_due, parameters).fetchall()
 
         until, rows = self._database.write(run, undoable=False)
