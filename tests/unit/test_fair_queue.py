@@ -111,10 +111,10 @@ def test_threads_that_bring_and_take_at_once_lose_nothing() -> None:
             return []
         found = []
         for _ in range(100):
-            turn = queue.take()
-            assert turn is not None
-            found.append(turn[1])
-            queue.done(turn[0], nobody)
+            taken = queue.take()
+            assert taken is not None
+            found.append(taken[1])
+            queue.done(taken[0], nobody)
         return found
 
     found = [turn for each in at_once(bring_or_take, range(8)) for turn in each]
