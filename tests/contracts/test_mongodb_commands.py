@@ -1,5 +1,6 @@
 """Every command that the adapters send finds its documents by an index, already in order."""
 
+import threading
 from collections.abc import Iterator
 from datetime import timedelta
 from itertools import product
@@ -10,7 +11,9 @@ import pytest
 
 from oms_adapters.inventory.mongodb import MongoInventory
 from oms_adapters.mongodb import MongoDatabase
+from oms_adapters.payments.simulated import MemoryLedger, SimulatedPayments
 from oms_adapters.storage.mongodb import MongoStorage
+from oms_core import NewLineItem, OrderManagement, PlaceOrder
 from oms_core.domain.inventory import (
     Allocation,
     AllocationModel,
@@ -215,6 +218,40 @@ def test_accepting_an_order_is_one_round_trip_and_a_step_is_one(
     storage.checkpoint(added.order, added.claim.lease, extend_s=30)
 
     assert [next(iter(command)) for command in wire.sent[before:]] == ["insert", "update"]
+
+
+def test_an_order_is_at_most_five_writes_from_accepted_to_confirmed(
+    recorded: tuple[MongoDatabase, LossyWire],
+) -> None:
+    """Beside those of the inventory and of the provider, however many lines it has."""
+    database, wire = recorded
+    oms = OrderManagement(
+        storage=MongoStorage(database),
+        inventory=MongoInventory(database),
+        payments={"simulated": SimulatedPayments(MemoryLedger())},
+    )
+    request = PlaceOrder(
+        idempotency_key="mine",
+        payment_provider="simulated",
+        payment_reference="card-mine",
+        channel="web",
+        line_items=[NewLineItem(sku=ARMCHAIR.sku, quantity=1, unit_price="19.99")],
+    )
+    settled = threading.Event()
+    oms.on_change(lambda order: settled.set() if order.is_settled else None)
+
+    with oms.running():
+        before = len(wire.sent)
+        order_id = oms.place_order(a_scope(), request).order_id
+        assert settled.wait(30)
+    sent = wire.sent[before:]
+
+    assert oms.get_order(a_scope(), order_id).status is OrderStatus.CONFIRMED
+    writes = [command for command in sent if next(iter(command)) in {"insert", "update"}]
+    own = [next(iter(each)) for each in writes if each[next(iter(each))] == "orders"]
+    assert own == ["insert", "update", "update"]
+    others = [each for each in writes if "autocommit" not in each]
+    assert len(others) == len(own) <= 5
 
 
 def test_a_reservation_is_three_round_trips_however_many_lines_it_has(
