@@ -20,6 +20,13 @@ ACCEPT_SQLITE: Final = Goal(
     goal=0.40,
     aim=0.60,
 )
+ACCEPT_MONGODB: Final = Goal(
+    "P3",
+    "POST an order, durable on MongoDB / bare Falcon POST",
+    Bound.AT_LEAST,
+    goal=0.35,
+    aim=0.50,
+)
 CONFIRM: Final = Goal(
     "P4",
     "sustained POST to confirmed, on SQLite / bare Falcon POST",
@@ -62,6 +69,16 @@ SAGAS: Final = {
         aim=aim,
     )
     for at_once, goal, aim in ((1, 5.0, 10.0), (8, 10.0, 25.0), (32, 15.0, 40.0))
+}
+SAGAS_MONGODB: Final = {
+    at_once: Goal(
+        "P8",
+        f"completed sagas on MongoDB, {at_once} at once / DBOS Transact on SQLite in WAL mode",
+        Bound.AT_LEAST,
+        goal=goal,
+        aim=aim,
+    )
+    for at_once, goal, aim in ((1, 1.2, 2.0), (8, 4.0, 7.0), (32, 5.0, 9.0))
 }
 FIRST_PAGE: Final = Goal(
     "P9",
@@ -113,4 +130,45 @@ FRAMEWORKS: Final = Goal(
     goal=0.0,
     aim=0.0,
     unit="packages",
+)
+INSERT: Final = {
+    threads: Goal(
+        "M1",
+        f"accepting an order on MongoDB, {threads} at once / insert_one of the same document",
+        Bound.AT_LEAST,
+        goal=0.8,
+        aim=0.95,
+    )
+    for threads in (1, 16)
+}
+HOT_SKU: Final = Goal(
+    "M2",
+    "reservations of one SKU on MongoDB, 32 at once / of 32 SKUs",
+    Bound.AT_LEAST,
+    goal=0.3,
+    aim=0.6,
+)
+WORKERS: Final = {
+    processes: Goal(
+        "M3",
+        f"orders driven on MongoDB by {processes} worker processes / by one",
+        Bound.AT_LEAST,
+        goal=goal,
+        aim=aim,
+    )
+    for processes, goal, aim in ((2, 1.2, 1.6), (4, 1.2, 1.6))
+}
+FLOODED: Final = Goal(
+    "M4",
+    "delay of a tenant's orders while another floods / without it",
+    Bound.AT_MOST,
+    goal=10.0,
+    aim=4.0,
+)
+HANGING: Final = Goal(
+    "M4",
+    "delay of a tenant's orders while another's provider hangs / without it",
+    Bound.AT_MOST,
+    goal=3.0,
+    aim=1.5,
 )

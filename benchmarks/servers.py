@@ -75,13 +75,19 @@ class Server:
 
 
 @contextmanager
-def our_server(*, storage: str, workers: bool) -> Iterator[Server]:
-    """Run ``oms serve`` as it comes, on an empty store; *storage* is ``memory`` or ``sqlite``."""
+def our_server(
+    *, storage: str, workers: bool, settings: Mapping[str, str] | None = None
+) -> Iterator[Server]:
+    """Run ``oms serve`` as it comes, on an empty store of the kind *storage*.
+
+    *settings* are variables of its environment: where the store is, if it is not here.
+    """
     with TemporaryDirectory() as name:
         folder = Path(name)
         secret = token_urlsafe(32)
         environment = {
             **os.environ,
+            **(settings or {}),
             "OMS__STORAGE__KIND": storage,
             "OMS__AUTH__KEYS__BENCHMARKS__SECRET": f"env:{_VARIABLE}",
             _VARIABLE: secret,
@@ -91,7 +97,7 @@ def our_server(*, storage: str, workers: bool) -> Iterator[Server]:
             "X-Tenant-ID": str(SCOPE.tenant_id),
             "X-Org-ID": str(SCOPE.org_id),
         }
-        port = _free_port()
+        port = free_port()
         command = [str(_OMS), "serve", "--port", str(port)]
         if not workers:
             command.append("--no-workers")
@@ -110,7 +116,7 @@ def _token(secret: str) -> str:
 def bare_server() -> Iterator[Server]:
     """Run the bare server."""
     with TemporaryDirectory() as name:
-        folder, port = Path(name), _free_port()
+        folder, port = Path(name), free_port()
         command = [sys.executable, "-m", "benchmarks.sides.bare_server", str(port)]
         with _listening(command, port, ROOT, folder, dict(os.environ)) as pid:
             yield Server(pid, port, {}, folder)
@@ -155,7 +161,8 @@ def _wait_until_listening(port: int, process: subprocess.Popen[bytes], log_file:
     raise RuntimeError(message)
 
 
-def _free_port() -> int:
+def free_port() -> int:
+    """Find a port that nobody listens on."""
     with socket.socket() as probe:
         probe.bind(("127.0.0.1", 0))
         port: int = probe.getsockname()[1]

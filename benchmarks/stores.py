@@ -9,9 +9,9 @@ from benchmarks.order_body import PROVIDER, SKUS, STOCK
 from benchmarks.servers import SCOPE
 from oms_adapters.sqlite import SqliteDatabase
 from oms_adapters.storage.sqlite import SqliteStorage
-from oms_core import AdjustStock, OrderManagement
+from oms_core import AdjustStock, OrderManagement, Scope
 from oms_entrypoints import bootstrap
-from oms_entrypoints.config import Config, PaymentAccount, StorageSection
+from oms_entrypoints.config import Config, PaymentAccount, Secret, StorageSection
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
@@ -27,11 +27,20 @@ def open_store(file: Path) -> OrderManagement:
     return bootstrap.open_system(config)
 
 
-def receive_stock(oms: OrderManagement) -> None:
+def open_mongodb(uri: str, database: str) -> OrderManagement:
+    """Open the system on a MongoDB database; close it at the end."""
+    config = Config(
+        storage=StorageSection("mongodb", uri=Secret(uri), database=database),
+        payments={PROVIDER: PaymentAccount("simulated")},
+    )
+    return bootstrap.open_system(config)
+
+
+def receive_stock(oms: OrderManagement, scope: Scope = SCOPE) -> None:
     """Book in what all orders of a benchmark need."""
     for sku in SKUS:
         delivery = AdjustStock(sku=sku, quantity_delta=STOCK, reason="delivery")
-        oms.adjust_stock(SCOPE, delivery, idempotency_key=sku, actor="benchmarks")
+        oms.adjust_stock(scope, delivery, idempotency_key=sku, actor="benchmarks")
 
 
 @contextmanager

@@ -11,7 +11,7 @@ from benchmarks.child import answer, arguments_of_child
 from benchmarks.order_body import an_order
 from benchmarks.servers import SCOPE
 from benchmarks.sides.saga_load import keep_busy
-from benchmarks.stores import open_store, receive_stock
+from benchmarks.stores import open_mongodb, open_store, receive_stock
 from oms_core import OrderStatus, PlaceOrder
 from oms_core.application.request_reader import read
 
@@ -46,10 +46,18 @@ class Clients:
             self._ended.pop(order.idempotency_key).set()
 
 
+def _opened(mongodb: list[str] | None, folder: Path) -> OrderManagement:
+    """Open a SQLite file, or the MongoDB database that is named."""
+    if mongodb is None:
+        return open_store(folder / "oms.db")
+    uri, database = mongodb
+    return open_mongodb(uri, database)
+
+
 def main() -> None:
-    """Drive sagas on an empty SQLite file, with the settings that everybody gets."""
+    """Drive sagas on an empty store, with the settings that everybody gets."""
     asked = arguments_of_child()
-    with TemporaryDirectory() as folder, open_store(Path(folder) / "oms.db") as oms:
+    with TemporaryDirectory() as folder, _opened(asked.get("mongodb"), Path(folder)) as oms:
         receive_stock(oms)
         oms.start()
         answer(keep_busy(Clients(oms).place_and_wait, asked))

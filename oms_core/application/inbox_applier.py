@@ -5,7 +5,6 @@ from __future__ import annotations
 import logging
 from typing import TYPE_CHECKING, Final
 
-from oms_core.domain.saga_position import SagaState
 from oms_core.errors import StoreUnavailable
 from oms_core.ports.inbox import InboxState
 
@@ -13,7 +12,6 @@ if TYPE_CHECKING:
     from collections.abc import Callable
     from uuid import UUID
 
-    from oms_core.domain.order import Order
     from oms_core.domain.scope import Scope
     from oms_core.ports.inbox import ReceivedEvent, WebhookInbox
     from oms_core.ports.payments import PaymentRef
@@ -37,11 +35,15 @@ class InboxApplier:
         self,
         inbox: WebhookInbox,
         storage: OrderStorage,
-        tell: Callable[[Scope, UUID], Order],
+        tell: Callable[[Scope, UUID], bool],
         *,
         lease_s: float = 10.0,
     ) -> None:
-        """Take events from *inbox* to orders in *storage*, by *tell*."""
+        """Take events from *inbox* to orders in *storage*, by *tell*.
+
+        *tell* answers whether the order will look at its payment after this moment; one that may
+        have looked just before is told again.
+        """
         self._inbox = inbox
         self._storage = storage
         self._tell = tell
@@ -73,7 +75,7 @@ class InboxApplier:
             order = self._storage.find_by_payment(ref.tenant_id, received.provider, ref.reference)
             if order is None:
                 return InboxState.UNMATCHED
-            told = self._tell(order.scope, order.id)
+            has_heard = self._tell(order.scope, order.id)
         except StoreUnavailable:
             raise
         except Exception:  # noqa: BLE001 - one bad order must not hold up the others
@@ -82,7 +84,4 @@ class InboxApplier:
                 extra={"provider": received.provider, "event_id": received.event.event_id},
             )
             return InboxState.NEW
-        # A step under way may have asked the provider just before this happened, and will only
-        # then begin to wait: it is told again, until it waits or has gone on.
-        is_under_way = told.saga.state is SagaState.RUNNING
-        return InboxState.NEW if is_under_way else InboxState.APPLIED
+        return InboxState.APPLIED if has_heard else InboxState.NEW

@@ -147,7 +147,7 @@ class OrderManagement:
             InvalidInput: the payment provider is not configured for this tenant.
         """
         worker = self._worker
-        ready = worker is not None and worker.wait_for_room()
+        ready = worker is not None and worker.wait_for_room(scope.tenant_id)
         placed = place_order(
             request,
             scope,
@@ -258,16 +258,21 @@ class OrderManagement:
             self._worker.has_mail()
         return received
 
-    def payment_changed(self, scope: Scope, order_id: UUID) -> Order:
+    def payment_changed(self, scope: Scope, order_id: UUID) -> bool:
         """Hear that something happened to an order's payment: it asks the provider what.
 
-        Harmless at any moment, and however often.
+        Harmless at any moment, and however often. ``False``: a step is under way that may have
+        asked the provider just before this happened, and will only then begin to wait; tell the
+        order again in a while.
 
         Raises:
             OrderNotFound: unknown in this tenant and organization.
         """
+        will_look = True
 
         def ask(order: Order, at: datetime) -> Order:
+            nonlocal will_look
+            will_look = order.saga.state is not SagaState.RUNNING
             if order.saga.phase.is_over:
                 checked = appoint(order, OperationKind.CHECK_PAYMENT, at=at)
                 return self._queue.go_on(checked, at)
@@ -275,7 +280,8 @@ class OrderManagement:
                 return order
             return evolve(order, saga=evolve(order.saga, due_at=at))
 
-        return self._changes.change(scope, order_id, ask)
+        self._changes.change(scope, order_id, ask)
+        return will_look
 
     # -- operators -----------------------------------------------------------------------
 

@@ -5,7 +5,6 @@ from __future__ import annotations
 import logging
 import os
 import platform
-import queue
 import threading
 import time
 from datetime import timedelta
@@ -14,20 +13,28 @@ from uuid import uuid4
 
 from attrs import frozen
 
+from oms_core.application.fair_queue import FairQueue
 from oms_core.application.outbox_relay import OutboxRelay
 from oms_core.errors import StoreUnavailable
 
 if TYPE_CHECKING:
+    from collections.abc import Collection
+    from uuid import UUID
+
     from oms_core.application.inbox_applier import InboxApplier
     from oms_core.application.saga_runner import SagaRunner
     from oms_core.ports.clock import Clock
     from oms_core.ports.publisher import EventPublisher
     from oms_core.ports.storage import Claim, OrderStorage
+    from oms_core.ports.work_signal import WorkSignal
 
 _log = logging.getLogger("oms_core.worker")
 
 _STORE_PAUSE_S: Final = 1.0
 _PAUSE_MIN_S: Final = 0.01
+_PAUSE_WHEN_FULL_S: Final = 0.02
+_LISTEN_S: Final = 0.5
+"""How long the listener waits at a time: no longer than a stop may take."""
 
 
 @frozen
@@ -35,11 +42,17 @@ class WorkerSettings:
     """How a worker shares out its work."""
 
     threads: int = 32
+    """Orders of one tenant that are driven at once; all tenants together may have twice as
+    many, so that threads are left when those of one wait for its provider.
+    """
     poll_s: float = 0.5
-    """How often the store is asked for orders that other processes accepted, or retries."""
+    """How often the store is asked for orders that other processes accepted, or retries, if
+    it does not tell of them by itself.
+    """
     queue_max: int = 64
-    """Orders in hand at the most, those being driven included; others are left to whoever is
-    free. With twice as many as threads, each gets its turn long before its lease runs out.
+    """Orders of one tenant in hand, those being driven included; of all together twice as many.
+    Others are left to whoever is free. With twice as many as threads, each gets its turn long
+    before its lease runs out.
     """
     room_wait_s: float = 1.0
     """How long an order that is brought to a worker with so many in hand waits to be accepted."""
@@ -54,7 +67,7 @@ class _Turn:
 
 
 class Worker:
-    """A pool of threads that drives orders, and one thread that finds them.
+    """A pool of threads that drives orders, one that finds them, and one that hears of new ones.
 
     Orders accepted in this process are offered to it directly and need no poll. Threads
     start with the first order, so an idle worker costs little.
@@ -82,10 +95,10 @@ class Worker:
             else None
         )
         self._applier = applier
-        self._queue: queue.SimpleQueue[_Turn | None] = queue.SimpleQueue()
-        self._lock = threading.Lock()
-        self._room = threading.Condition(self._lock)
-        self._in_hand = 0
+        self._queue: FairQueue[_Turn] = FairQueue(
+            threads=settings.threads, places=settings.queue_max
+        )
+        self._wants_more = False
         self._threads: list[threading.Thread] = []
         self._stopping = threading.Event()
         self._driven = threading.Event()
@@ -93,6 +106,7 @@ class Worker:
         self._news = threading.Event()
         self._mail = threading.Event()
         self._finder: threading.Thread | None = None
+        self._listener: threading.Thread | None = None
         self._relayer: threading.Thread | None = None
         self._postman: threading.Thread | None = None
 
@@ -100,6 +114,8 @@ class Worker:
         """Begin to find and drive orders. Once per worker."""
         self._finder = threading.Thread(target=self._find, name="oms-finder", daemon=True)
         self._finder.start()
+        self._listener = threading.Thread(target=self._listen, name="oms-listener", daemon=True)
+        self._listener.start()
         if self._relay is not None:
             self._relayer = threading.Thread(target=self._publish, name="oms-relay", daemon=True)
             self._relayer.start()
@@ -107,32 +123,19 @@ class Worker:
             self._postman = threading.Thread(target=self._apply, name="oms-inbox", daemon=True)
             self._postman.start()
 
-    def wait_for_room(self) -> bool:
+    def wait_for_room(self, tenant_id: UUID) -> bool:
         """Tell whether an order accepted now should be claimed for this worker from the start.
 
-        While the worker has all it can hold, whoever brings more waits, but never for long:
-        else orders would be accepted faster than they are finished, and those accepted first
-        would wait the longest.
+        While the worker has all it can hold of a tenant, whoever brings more waits, but never
+        for long: else orders would be accepted faster than they are finished, and those
+        accepted first would wait the longest.
         """
-        with self._lock:
-            if self._in_hand >= self._settings.queue_max:
-                self._room.wait_for(self._need_not_wait, self._settings.room_wait_s)
-            return self._in_hand < self._settings.queue_max and not self._stopping.is_set()
-
-    def _need_not_wait(self) -> bool:
-        return self._in_hand < self._settings.queue_max or self._stopping.is_set()
+        return self._queue.wait_for_place(tenant_id, self._settings.room_wait_s)
 
     def offer(self, claim: Claim) -> None:
         """Drive *claim* soon; when the worker is stopping it is given back at once."""
-        with self._lock:
-            taken = not self._stopping.is_set()
-            if taken:
-                self._in_hand += 1
-                if self._in_hand > len(self._threads) < self._settings.threads:
-                    self._add_thread()
-                # Under the lock: put later, it could miss the emptying of the queue by ``stop``.
-                self._queue.put(_Turn(claim, time.monotonic()))
-        if not taken:
+        tenant_id, turn = claim.order.scope.tenant_id, _Turn(claim, time.monotonic())
+        if not self._queue.put(tenant_id, turn, self._add_thread):
             self._give_back(claim)
 
     def look_now(self) -> None:
@@ -145,22 +148,14 @@ class Worker:
         Whatever has not ended by then is safe: its lease runs out, and the next holder
         goes on from the last durable step.
         """
-        with self._lock:
-            self._stopping.set()
-            self._room.notify_all()
-            threads = list(self._threads)
+        self._stopping.set()
         self._look.set()
         self._mail.set()
-        while True:
-            try:
-                turn = self._queue.get_nowait()
-            except queue.Empty:
-                break
-            if turn is not None:
-                self._give_back(turn.claim)
-        for _ in threads:
-            self._queue.put(None)
-        threads += [each for each in (self._finder, self._postman) if each is not None]
+        for turn in self._queue.close():
+            self._give_back(turn.claim)
+        threads = list(self._threads)
+        others = (self._finder, self._listener, self._postman)
+        threads += [thread for thread in others if thread is not None]
         ends_at = time.monotonic() + timeout_s
         for thread in threads:
             thread.join(max(0.0, ends_at - time.monotonic()))
@@ -175,13 +170,17 @@ class Worker:
     # -- driving -------------------------------------------------------------------------
 
     def _add_thread(self) -> None:
+        """Begin one more; called with the queue's lock held."""
+        if len(self._threads) >= self._queue.threads_max:
+            return
         name = f"oms-worker-{len(self._threads) + 1}"
         thread = threading.Thread(target=self._drive, name=name, daemon=True)
         self._threads.append(thread)
         thread.start()
 
     def _drive(self) -> None:
-        while (turn := self._queue.get()) is not None:
+        while (taken := self._queue.take()) is not None:
+            tenant_id, turn = taken
             claim = turn.claim
             try:
                 if time.monotonic() - turn.since >= self._runner.settings.lease_s:
@@ -197,9 +196,9 @@ class Worker:
             except Exception:  # noqa: BLE001 - one bad order must not end the thread
                 _log.exception("drive failed", extra={"order_id": str(claim.order.id)})
             finally:
-                with self._lock:
-                    self._in_hand -= 1
-                    self._room.notify()
+                self._queue.done(tenant_id, self._add_thread)
+                if self._wants_more:
+                    self._look.set()
 
     def _give_back(self, claim: Claim) -> None:
         try:
@@ -212,23 +211,46 @@ class Worker:
     def _find(self) -> None:
         looks_in_vain = 0
         while not self._stopping.is_set():
-            room = self._settings.queue_max - self._in_hand
-            found = self._claim(min(room, self._settings.threads)) if room > 0 else 0
+            room, full = self._queue.room(), self._queue.full()
+            found = self._claim(min(room, self._settings.threads), full) if room > 0 else 0
             if found:
                 looks_in_vain = 0
                 continue
             until_due_s = self._until_due_s()
             looks_in_vain = looks_in_vain + 1 if until_due_s <= 0 else 0
+            # What is due and was passed over can be had as soon as something is finished.
+            self._wants_more = until_due_s <= 0 and bool(full)
             self._look.wait(self._pause_s(until_due_s, looks_in_vain))
             self._look.clear()
+            if self._wants_more:
+                # Those who are passed over must be looked through to find others.
+                self._wants_more = False
+                self._stopping.wait(_PAUSE_WHEN_FULL_S)
 
-    def _claim(self, limit: int) -> int:
+    def _listen(self) -> None:
+        """Look as soon as others bring work. Polling goes on all the same: a signal may be lost."""
+        signal: WorkSignal | None = None
+        while not self._stopping.is_set():
+            try:
+                signal = signal or self._storage.listen()
+                if signal.wait(_LISTEN_S):
+                    self._look.set()
+            except StoreUnavailable:
+                self._stopping.wait(_STORE_PAUSE_S)
+            except Exception:  # noqa: BLE001 - the listener must outlive any surprise
+                _log.exception("listening for work failed")
+                self._stopping.wait(_STORE_PAUSE_S)
+        if signal is not None:
+            signal.close()
+
+    def _claim(self, limit: int, passing_over: Collection[UUID]) -> int:
         try:
             claims = self._storage.claim_due(
                 self.holder,
                 limit=limit,
                 lease_s=self._runner.settings.lease_s,
                 definitions=self._runner.definitions,
+                passing_over=passing_over,
             )
         except StoreUnavailable:
             _log.warning("store unavailable; orders wait")

@@ -19,6 +19,7 @@ if TYPE_CHECKING:
     from oms_core.domain.order_status import OrderStatus
     from oms_core.domain.saga_position import SagaState
     from oms_core.domain.scope import Scope
+    from oms_core.ports.work_signal import WorkSignal
 
 
 @frozen
@@ -178,12 +179,19 @@ class OrderStorage(Protocol):
         ...
 
     def claim_due(
-        self, holder: str, *, limit: int, lease_s: float, definitions: Collection[str]
+        self,
+        holder: str,
+        *,
+        limit: int,
+        lease_s: float,
+        definitions: Collection[str],
+        passing_over: Collection[UUID] = (),
     ) -> Sequence[Claim]:
         """Claim up to *limit* orders that are due and not leased, oldest due first.
 
         Only sagas of *definitions* (``name/version``) are claimed: a worker leaves alone
-        what it does not know.
+        what it does not know. Orders of the tenants in *passing_over* stay for others, and
+        are in nobody's way: a worker names those of which it has enough in hand.
         """
         ...
 
@@ -204,6 +212,10 @@ class OrderStorage(Protocol):
 
     def earliest_due(self) -> datetime | None:
         """Tell when the next order is due or its lease runs out; ``None``: nothing to do."""
+        ...
+
+    def listen(self) -> WorkSignal:
+        """Begin to listen for work that others bring; see ``WorkSignal``. Close it at the end."""
         ...
 
     def list_sagas(

@@ -3,6 +3,7 @@
 ``OMS_TEST_MONGODB_ORDERS=1000000 pytest --timeout 3600`` asks the same of a store of that size.
 """
 
+import threading
 from collections.abc import Iterator
 from datetime import timedelta
 from itertools import product
@@ -14,7 +15,9 @@ import pytest
 from oms_adapters.inbox.mongodb import MongoInbox
 from oms_adapters.inventory.mongodb import MongoInventory
 from oms_adapters.mongodb import MongoDatabase
+from oms_adapters.payments.simulated import MemoryLedger, SimulatedPayments
 from oms_adapters.storage.mongodb import MongoStorage
+from oms_core import NewLineItem, OrderManagement, PlaceOrder
 from oms_core.domain.inventory import (
     Allocation,
     AllocationModel,
@@ -141,6 +144,10 @@ def test_no_command_about_orders_scans_or_sorts(
     storage.release(saved.lease)
     storage.claim(scope, added.order.id, "worker-b", lease_s=30)
     storage.claim_due("worker-c", limit=2, lease_s=30, definitions=["place_order/1", "b/2"])
+    others = [UUID(int=1), UUID(int=2)]
+    storage.claim_due(
+        "worker-d", limit=2, lease_s=30, definitions=["place_order/1"], passing_over=others
+    )
     storage.earliest_due()
     for count, in_scope in product((1, 2, 3), (None, scope)):
         storage.list_sagas(list(SagaState)[:count], scope=in_scope)
@@ -249,6 +256,40 @@ def test_accepting_an_order_is_one_round_trip_and_a_step_is_one(
     storage.checkpoint(added.order, added.claim.lease, extend_s=30)
 
     assert [next(iter(command)) for command in wire.sent[before:]] == ["insert", "update"]
+
+
+def test_an_order_is_at_most_five_writes_from_accepted_to_confirmed(
+    recorded: tuple[MongoDatabase, LossyWire],
+) -> None:
+    """Beside those of the inventory and of the provider, however many lines it has."""
+    database, wire = recorded
+    oms = OrderManagement(
+        storage=MongoStorage(database),
+        inventory=MongoInventory(database),
+        payments={"simulated": SimulatedPayments(MemoryLedger())},
+    )
+    request = PlaceOrder(
+        idempotency_key="mine",
+        payment_provider="simulated",
+        payment_reference="card-mine",
+        channel="web",
+        line_items=[NewLineItem(sku=ARMCHAIR.sku, quantity=1, unit_price="19.99")],
+    )
+    settled = threading.Event()
+    oms.on_change(lambda order: settled.set() if order.is_settled else None)
+
+    with oms.running():
+        before = len(wire.sent)
+        order_id = oms.place_order(a_scope(), request).order_id
+        assert settled.wait(30)
+    sent = wire.sent[before:]
+
+    assert oms.get_order(a_scope(), order_id).status is OrderStatus.CONFIRMED
+    writes = [command for command in sent if next(iter(command)) in {"insert", "update"}]
+    own = [next(iter(each)) for each in writes if each[next(iter(each))] == "orders"]
+    assert own == ["insert", "update", "update"]
+    others = [each for each in writes if "autocommit" not in each]
+    assert len(others) == len(own) <= 5
 
 
 def test_a_reservation_is_three_round_trips_however_many_lines_it_has(

@@ -4,15 +4,10 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
 from itertools import product
 
-from attrs import evolve
-
-from oms_adapters.inbox.mongodb import MongoInbox
 from oms_adapters.inventory.mongodb import MongoInventory
 from oms_adapters.mongodb import MongoDatabase
-from oms_adapters.storage.mongodb import MongoStorage
 from oms_core.domain.inventory import (
     Allocation,
-    AllocationModel,
     AlreadyCommitted,
     AlreadyReleased,
     Demand,
@@ -20,34 +15,29 @@ from oms_core.domain.inventory import (
     StockItem,
     StockMovement,
 )
-from oms_core.domain.order_status import OrderStatus
-from oms_core.domain.saga_position import SagaState
 from oms_core.errors import InventoryUnavailable, StoreUnavailable, StoreUnusable
-from oms_core.ports.inbox import InboxState
-from oms_core.ports.payments import PaymentRef, ProviderEvent
-from oms_core.ports.storage import Added, OrderQuery
-from oms_core.testing import NOON, SimulatedClock, a_scope, an_order, with_status
+from oms_core.testing import NOON, a_scope
 from oms_core.testing.at_once import at_once
 from tests.support import mongo_server
 from tests.support.lossy_wire import Loses, LossyWire
-
-ARMCHAIR = StockItem("CRUNCHY-ARMCHAIR")
-LAMP = StockItem("WOBBLY-LAMP", "north")
-SOFT = Allocation(AllocationModel.SOFT, ttl_s=60)
+from tests.support.mongo_lives import (
+    Facts,
+    a_life_of_money,
+    a_life_of_notifications,
+    a_life_of_orders,
+    a_life_of_stock,
+    make_collections,
+)
 
 LOSSES = [(Loses.REQUESTS, 1), (Loses.ANSWERS, 1), (Loses.ANSWERS, 2)]
 """Once: the driver repeats it itself, if it may. Twice: that is for us."""
-
-Facts = list[object]
 
 
 @contextmanager
 def a_database(loses: Loses, times: int = 1) -> Iterator[tuple[MongoDatabase, LossyWire]]:
     """Open an empty database over a wire that behaves while the collections are made."""
     with mongo_server.new_database() as whole:
-        MongoStorage(whole)
-        MongoInventory(whole)
-        MongoInbox(whole)
+        make_collections(whole)
         with (
             LossyWire(mongo_server.uri(), loses, times=times) as wire,
             MongoDatabase(wire.uri, whole.name) as database,
@@ -55,98 +45,10 @@ def a_database(loses: Loses, times: int = 1) -> Iterator[tuple[MongoDatabase, Lo
             yield database, wire
 
 
-def a_life_of_orders(database: MongoDatabase) -> Facts:
-    """Use every method of the storage; return every answer."""
-    clock, scope = SimulatedClock(), a_scope()
-    store = MongoStorage(database, clock)
-    added = store.add(an_order("first"), holder="worker-a", lease_s=30)
-    assert isinstance(added, Added)
-    assert added.claim is not None
-    facts: Facts = [added]
-    moved = with_status(added.order, OrderStatus.PAYMENT_AUTHORIZED)
-    first = store.checkpoint(moved, added.claim.lease, extend_s=30)
-    facts.append(first)
-    facts.append(store.save(evolve(first.order, platform="pos")))
-    second = store.checkpoint(store.get(scope, first.order.id), first.lease, extend_s=None)
-    facts.append(second)
-    claim = store.claim(scope, first.order.id, "worker-b", lease_s=30)
-    assert claim is not None
-    facts.append(claim)
-    store.release(claim.lease)
-    facts.append(store.add(an_order("second")))
-    facts.append(store.add(an_order("second")))
-    facts.append(store.earliest_due())
-    due = store.claim_due("worker-c", limit=5, lease_s=30, definitions=["place_order/1"])
-    facts.append(sorted(due, key=lambda each: each.order.id))
-    news = store.claim_unpublished("relay", limit=5, lease_s=30)
-    facts.append(sorted(news, key=lambda each: each.order.id))
-    store.mark_published(news)
-    facts.append(store.claim_unpublished("relay", limit=5, lease_s=30))
-    clock.advance(60)
-    again = store.claim_due("worker-d", limit=5, lease_s=30, definitions=["place_order/1"])
-    facts.append(sorted(again, key=lambda each: each.order.id))
-    facts.append(store.list_orders(scope, OrderQuery()))
-    facts.append(store.list_sagas([SagaState.RUNNING]))
-    facts.append(store.count_sagas())
-    store.ping()
-    return facts
-
-
-def a_life_of_stock(database: MongoDatabase) -> Facts:
-    """Use every method of the inventory; return every answer."""
-    clock, scope = SimulatedClock(), a_scope()
-    stock = MongoInventory(database, clock)
-    delivery = StockMovement("m-1", ARMCHAIR, 10, "delivery", NOON, "pat")
-    both = [Demand(ARMCHAIR, 3), Demand(LAMP, 2)]
-    facts: Facts = [
-        stock.adjust(scope, delivery),
-        stock.adjust(scope, StockMovement("m-2", LAMP, 5, "delivery", NOON, "pat")),
-        stock.adjust(scope, delivery),
-        stock.reserve(scope, "sold", both, allocation=Allocation()),
-        stock.reserve(scope, "too-much", [*both, Demand(LAMP, 9)], allocation=Allocation()),
-        stock.reserve(scope, "soft", both, allocation=SOFT),
-        stock.reserve(scope, "lapsing", [Demand(ARMCHAIR, 1)], allocation=SOFT),
-        stock.harden(scope, "soft"),
-        stock.commit(scope, "sold", actor="worker"),
-        stock.release(scope, "soft"),
-        stock.release(scope, "never-reserved"),
-    ]
-    clock.advance(60)
-    facts.append(stock.levels(scope))
-    facts.append(stock.reserve(scope, "lapsing", [Demand(ARMCHAIR, 1)], allocation=Allocation()))
-    facts += [stock.movements(scope, item) for item in (ARMCHAIR, LAMP)]
-    facts.append(stock.levels(scope, items=[ARMCHAIR, LAMP]))
-    return facts
-
-
-def a_life_of_notifications(database: MongoDatabase) -> Facts:
-    """Use every method of the inbox; return every answer."""
-    clock, ref = SimulatedClock(), PaymentRef(a_scope().tenant_id, "pay-1")
-    inbox = MongoInbox(database, clock)
-    one, two, three, four = (ProviderEvent(f"evt-{n}", ref, "paid") for n in range(4))
-    facts: Facts = [
-        inbox.store("pay", [one], at=NOON),
-        inbox.store("pay", [one], at=NOON),
-        inbox.store("pay", [two, three], at=NOON),
-        inbox.store("pay", [three, one, four], at=NOON),
-        inbox.store("pay", [four, two], at=NOON),
-        inbox.count_new(),
-    ]
-    claimed = inbox.claim_new("worker-a", limit=2, lease_s=30)
-    facts.append(claimed)
-    inbox.mark(claimed, InboxState.APPLIED)
-    facts.append(inbox.claim_new("worker-b", limit=5, lease_s=30))
-    inbox.mark(claimed[:1], InboxState.NEW)
-    facts.append(inbox.claim_new("worker-c", limit=5, lease_s=30))
-    facts.append(inbox.of_payment("pay", ref))
-    facts.append(inbox.list_events(list(InboxState)))
-    facts.append(inbox.find_events(ref.tenant_id, "evt-3"))
-    return facts
-
-
 LIVES: dict[Callable[[MongoDatabase], Facts], set[str]] = {
     a_life_of_orders: {"insert", "update", "find", "aggregate"},
     a_life_of_stock: {"insert", "update", "find", "commitTransaction"},
+    a_life_of_money: {"find", "update", "commitTransaction"},
     a_life_of_notifications: {"insert", "update", "find", "aggregate", "commitTransaction"},
 }
 """Each life, and the kinds of commands that get lost in it."""
@@ -249,50 +151,11 @@ def test_a_process_that_dies_between_any_two_commands_leaves_nothing_half_done()
         assert outcome == (moment not in lived, told, {level}, entries), moment
 
 
-EVENTS = [
-    ProviderEvent(f"evt-{number}", PaymentRef(a_scope().tenant_id, "pay-1"), "paid")
-    for number in range(3)
-]
-
-
-def notify_and_die(whole: MongoDatabase, cut_after: int | None) -> tuple[bool, int]:
-    """Store a notification over a wire that ends; tell whether it did, after how many answers."""
-    MongoInbox(whole)
-    with LossyWire(mongo_server.uri(), cut_after=cut_after) as wire:
-        uri = wire.uri + "&serverSelectionTimeoutMS=2000"
-        with suppress(*DYING), MongoDatabase(uri, whole.name) as mine:
-            MongoInbox(mine).store("pay", EVENTS, at=NOON)
-        return wire.is_cut, wire.answered
-
-
-def test_of_a_notification_all_events_are_stored_or_none_wherever_the_process_dies() -> None:
-    with mongo_server.new_database() as whole:
-        _, answers = notify_and_die(whole, None)
-
-    def die_after(answered: int) -> tuple[bool, int, int, int]:
-        """Return whether it died on the way, what is left, and what a repeat makes of it."""
-        with mongo_server.new_database() as whole:
-            died, _ = notify_and_die(whole, answered)
-            heir = MongoInbox(whole)
-            left = heir.count_new()
-            new = patiently(lambda: heir.store("pay", EVENTS, at=NOON))
-            assert isinstance(new, int)
-            return died, left, new, heir.count_new()
-
-    # The first answers belong to opening the database; those of the call come last.
-    outcomes = at_once(die_after, range(answers - 2, answers + 1))
-
-    for died, left, new, stored in outcomes:
-        assert died
-        assert (left, new) in {(0, 3), (3, 0)}
-        assert stored == 3
-
-
 def patiently(call: Callable[[], object]) -> object:
     """Repeat a call whose outcome is unknown, as the saga does."""
     for _ in range(10):
         try:
             return call()
-        except (InventoryUnavailable, StoreUnavailable):
+        except InventoryUnavailable:
             continue
-    raise AssertionError("the store stayed unavailable")
+    raise AssertionError("the inventory stayed unavailable")

@@ -27,7 +27,7 @@ CONFIG: Final = """
 port = {port}
 
 [storage]
-path = "oms.db"
+{storage}
 
 [saga]
 poll_s = 0.2
@@ -42,6 +42,11 @@ lease_s = {lease_s}
 
 [log]
 level = "warning"
+"""
+
+KEY: Final = """
+[auth.keys.shared]
+secret = "file:key"
 """
 
 
@@ -61,13 +66,20 @@ class Site:
     directory: Path
     port: int
     lease_s: float = 2.0
+    storage: str = 'path = "oms.db"'
+    """The lines of that section of the configuration."""
+    key: str = ""
+    """Signs the tokens; where it is not the one beside the store."""
     server: subprocess.Popen[bytes] | None = None
     workers: list[subprocess.Popen[bytes]] = field(factory=list)
     token: str = ""
 
     def __attrs_post_init__(self) -> None:
         """Write the configuration."""
-        text = CONFIG.format(port=self.port, lease_s=self.lease_s)
+        text = CONFIG.format(port=self.port, lease_s=self.lease_s, storage=self.storage)
+        if self.key:
+            (self.directory / "key").write_text(self.key)
+            text += KEY
         (self.directory / "oms.toml").write_text(text)
 
     # -- processes -----------------------------------------------------------------------
@@ -100,6 +112,11 @@ class Site:
             assert self.server.poll() is None, "the server ended by itself; see server.log"
             assert time.monotonic() < ends_at, "the server does not get ready"
             time.sleep(0.02)
+
+    def books(self) -> list[dict[str, Any]]:
+        """Read what the simulated provider's own books say."""
+        payments: list[dict[str, Any]] = json.loads(self.oms("simulated", "--json"))["payments"]
+        return payments
 
     def stop(self) -> list[int]:
         """Stop everything politely; returns the exit codes."""

@@ -11,6 +11,7 @@ import socket
 import struct
 import threading
 from collections import Counter
+from collections.abc import Callable
 from contextlib import suppress
 from enum import Enum
 from types import TracebackType
@@ -48,6 +49,7 @@ class LossyWire:
     Each different command is lost the first *times* it is sent. With ``cut_after`` everything
     ends for good when that many commands have been answered, as if the process had died: its
     connections are closed, and nothing is said any more. All commands are kept in ``sent``.
+    *before* hears of each command before it is passed on.
     """
 
     def __init__(
@@ -57,6 +59,8 @@ class LossyWire:
         *,
         times: int = 1,
         cut_after: int | None = None,
+        before: Callable[[dict[str, Any]], None] = lambda _: None,
+        patience_ms: int | None = None,
     ) -> None:
         with MongoClient[dict[str, Any]](uri) as client:
             client.admin.command("ping")
@@ -66,6 +70,8 @@ class LossyWire:
         self._loses = loses
         self._times = times
         self._cut_after = cut_after
+        self._before = before
+        self._patience_ms = patience_ms or (10_000 if loses is Loses.NOTHING else 100)
         self._arrivals: Counter[str] = Counter()
         self.answered = 0
         self._lock = threading.Lock()
@@ -81,8 +87,8 @@ class LossyWire:
     def uri(self) -> str:
         """Where to connect. What gets lost is soon given up."""
         port = self._listener.getsockname()[1]
-        patience_ms = 10_000 if self._loses is Loses.NOTHING else 100
-        return f"mongodb://127.0.0.1:{port}/?directConnection=true&socketTimeoutMS={patience_ms}"
+        options = f"directConnection=true&socketTimeoutMS={self._patience_ms}"
+        return f"mongodb://127.0.0.1:{port}/?{options}"
 
     @property
     def is_cut(self) -> bool:
@@ -129,6 +135,7 @@ class LossyWire:
                     doomed[number] = is_lost and self._loses is Loses.ANSWERS
                     if is_lost and self._loses is Loses.REQUESTS:
                         continue
+                    self._before(command)
                 server.sendall(message)
         _shut(client, server)
 

@@ -34,6 +34,12 @@ def folder(tmp_path: Path) -> Path:
         ("group-commit", ["--orders", "32"], ["P5"]),
         pytest.param("fsync", ["--orders", "4"], ["P6"], marks=needs_strace),
         pytest.param("sagas", [], ["P7"], marks=needs_dbos),
+        ("accept-mongodb", [], ["P3"]),
+        pytest.param("sagas-mongodb", [], ["P8"], marks=needs_dbos),
+        ("insert", ["--orders", "8"], ["M1", "M1"]),
+        ("hot-sku", [], ["M2"]),
+        ("workers", ["--orders", "4"], ["M3", "M3"]),
+        ("fairness", ["--orders", "4"], ["M4", "M4"]),
         ("listing", ["--orders", "200"], ["P9", "P9"]),
         ("validation", ["--orders", "2"], ["P10"]),
         pytest.param("memory", ["--orders", "8"], ["P11", "P11"], marks=needs_linux),
@@ -58,8 +64,9 @@ def test_without_a_row_all_rows_are_listed(folder: Path) -> None:
     run = benchmarks(folder)
 
     listed = [line.split()[0] for line in run.stdout.splitlines() if line.startswith("  ")]
-    rows = ["accept", "confirm", "group-commit", "fsync", "sagas", "listing", "validation"]
-    assert [*rows, "memory", "imports", "all", "report"] == listed
+    rows = ["accept", "confirm", "group-commit", "fsync", "sagas"]
+    rows += ["accept-mongodb", "sagas-mongodb", "insert", "hot-sku", "workers", "fairness"]
+    assert [*rows, "listing", "validation", "memory", "imports", "all", "report"] == listed
 
 
 def test_what_a_row_needs_and_is_missing_is_said_and_the_run_goes_on(folder: Path) -> None:

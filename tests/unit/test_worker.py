@@ -5,6 +5,7 @@ import threading
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from time import monotonic
+from typing import NoReturn
 
 import pytest
 from attrs import evolve
@@ -33,6 +34,7 @@ from tests.support.shop import ARMCHAIR, Subscriber
 
 PATIENCE_S = 30.0
 SCOPE = a_scope()
+RIVAL = a_scope("rival")
 
 
 class Gate(SimulatedPayments):
@@ -141,6 +143,18 @@ def test_orders_that_others_accepted_are_found_by_the_poll() -> None:
     assert {order.status for order in ends} == {OrderStatus.CONFIRMED}
 
 
+def test_orders_that_others_accept_meanwhile_are_heard_of_before_the_poll() -> None:
+    storage, payments = MemoryStorage(), SimulatedPayments(MemoryLedger())
+    clerk = a_system(storage=storage, payments=payments)
+    worker = a_system(storage=storage, payments=payments, poll_s=3_600.0)
+
+    with no_thread_is_left(), worker.running():
+        settled(worker, place(worker, 0))
+        ends = [settled(worker, place(clerk, number)) for number in range(1, 9)]
+
+    assert {order.status for order in ends} == {OrderStatus.CONFIRMED}
+
+
 def test_an_order_that_retries_is_driven_again_when_it_is_due() -> None:
     system = a_system()
 
@@ -177,6 +191,58 @@ def test_one_order_that_hangs_does_not_hold_up_the_others() -> None:
         slow = settled(system, slow)
 
     assert {order.status for order in (slow, *others)} == {OrderStatus.CONFIRMED}
+
+
+def place_for_rival(system: OrderManagement, number: int) -> Order:
+    placed = system.place_order(RIVAL, a_request(number))
+    return system.get_order(RIVAL, placed.order_id)
+
+
+def receive_for_rival(system: OrderManagement) -> None:
+    delivery = AdjustStock(sku=ARMCHAIR, quantity_delta=1_000, reason="delivery")
+    system.adjust_stock(RIVAL, delivery, idempotency_key="delivery", actor="clerk")
+
+
+def test_a_tenant_whose_provider_hangs_holds_up_no_other_tenant() -> None:
+    """I6, F57: every thread that it may have hangs, and every place is taken."""
+    gate = Gate()
+    system = a_system(payments=gate, threads=2, queue_max=4, room_wait_s=0.0)
+    receive_for_rival(system)
+
+    with system.running():
+        hanging = [place(system, number, "slow_card") for number in range(20)]
+        for _ in range(2):
+            assert gate.arrived.acquire(timeout=PATIENCE_S)
+        others = [place_for_rival(system, number) for number in range(20)]
+        ends = [system.wait_for(RIVAL, order.id, timeout_s=PATIENCE_S).status for order in others]
+        still = {system.get_order(SCOPE, order.id).status for order in hanging}
+        gate.opened.set()
+        late = {settled(system, order).status for order in hanging}
+
+    assert ends == [OrderStatus.CONFIRMED] * 20
+    assert still == {OrderStatus.PENDING_PAYMENT}
+    assert late == {OrderStatus.CONFIRMED}
+
+
+def test_a_tenants_flood_in_the_store_is_passed_over_for_the_orders_of_others() -> None:
+    """Its orders are due first, all of them, and the worker holds all it may have of them."""
+    gate, storage = Gate(), MemoryStorage()
+    clerk = a_system(storage=storage, payments=gate)
+    flood = [place(clerk, number, "slow_card") for number in range(100)]
+    worker = a_system(storage=storage, payments=gate, threads=2, queue_max=4)
+    receive_for_rival(worker)
+
+    with worker.running():
+        assert gate.arrived.acquire(timeout=PATIENCE_S)
+        other = place_for_rival(clerk, 1)
+        end = worker.wait_for(RIVAL, other.id, timeout_s=PATIENCE_S)
+        still = {worker.get_order(SCOPE, order.id).status for order in flood}
+        gate.opened.set()
+        late = {settled(worker, order).status for order in flood}
+
+    assert end.status is OrderStatus.CONFIRMED
+    assert still == {OrderStatus.PENDING_PAYMENT}
+    assert late == {OrderStatus.CONFIRMED}
 
 
 def test_stopping_finishes_what_is_being_driven_and_gives_the_rest_back() -> None:
@@ -254,6 +320,10 @@ class Surprising(MemoryStorage):
     surprises = 0
 
     def earliest_due(self) -> None:
+        self.surprises += 1
+        raise ZeroDivisionError
+
+    def listen(self) -> NoReturn:
         self.surprises += 1
         raise ZeroDivisionError
 

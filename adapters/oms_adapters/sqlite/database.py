@@ -122,6 +122,18 @@ class SqliteDatabase:
         self._require_own_process()
         return self._writer.submit(run, undoable=undoable)
 
+    def open_reader(self) -> sqlite3.Connection:
+        """Open a connection that only reads, for a caller that keeps it; close it at the end.
+
+        Raises:
+            StoreUnavailable: the file cannot be opened now.
+        """
+        self._require_own_process()
+        try:
+            return self._connect(writes=False)
+        except sqlite3.Error as error:
+            raise self._translated(error) from error
+
     @property
     def writes_waiting(self) -> int:
         """How many writes wait for the transaction after the present one; for metrics."""

@@ -388,7 +388,9 @@ class WorkerSection:
     """The threads that drive orders."""
 
     threads: int = setting(
-        Whole(1, 1_000), default=_WORKER.threads, says="Orders driven at once, per process."
+        Whole(1, 1_000),
+        default=_WORKER.threads,
+        says="Orders of one tenant driven at once, per process; of all together twice as many.",
     )
     poll_s: float = setting(
         Seconds(0.01, 3_600),
@@ -396,7 +398,7 @@ class WorkerSection:
         says="How often the store is asked for orders that other processes accepted.",
     )
     queue_max: int = setting(
-        Whole(1, 100_000), default=_WORKER.queue_max, says="Orders claimed ahead."
+        Whole(1, 100_000), default=_WORKER.queue_max, says="Orders of one tenant claimed ahead."
     )
     lease_s: float = setting(
         Seconds(1, 3_600),

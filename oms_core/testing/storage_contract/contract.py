@@ -9,6 +9,7 @@ from oms_core.testing.storage_contract.orders import KeepsOrders
 from oms_core.testing.storage_contract.payment_lookup import FindsOrdersByPayment
 from oms_core.testing.storage_contract.payment_references import KeepsPaymentReferencesApart
 from oms_core.testing.storage_contract.sagas import ListsSagas
+from oms_core.testing.storage_contract.signals import TellsOfWork
 from oms_core.testing.storage_contract.work import SharesOutWork
 
 
@@ -18,6 +19,7 @@ class StorageContract(
     FindsOrdersByPayment,
     ListsOrders,
     SharesOutWork,
+    TellsOfWork,
     GuardsLeases,
     ListsSagas,
     HandsOutEvents,

@@ -103,6 +103,25 @@ class SharesOutWork(StorageSuite):
         assert sorted(c.order.idempotency_key for c in claims) == ["a", "b"]
         assert {c.lease.scope for c in claims} == {ours.scope, theirs.scope}
 
+    def test_tenants_that_are_passed_over_are_in_nobodys_way(self) -> None:
+        for number in range(40):
+            self.stored(an_order(f"flood-{number}", scope=a_scope("acme"), at=NOON))
+        self.clock.advance(10)
+        late = self.stored(an_order("late", scope=a_scope("rival"), at=NOON + SECOND))
+        acme, rival = a_scope("acme").tenant_id, late.scope.tenant_id
+
+        others = self.store.claim_due(
+            "a", limit=9, lease_s=30, definitions=[PLACE_ORDER], passing_over=[acme]
+        )
+        none = self.store.claim_due(
+            "b", limit=9, lease_s=30, definitions=[PLACE_ORDER], passing_over=[acme, rival]
+        )
+        rest = self.store.claim_due("c", limit=50, lease_s=30, definitions=[PLACE_ORDER])
+
+        assert [claim.order for claim in others] == [late]
+        assert list(none) == []
+        assert len(rest) == 40
+
     # -- definitions -------------------------------------------------------------------------
 
     def test_a_worker_leaves_alone_what_it_does_not_know(self) -> None:

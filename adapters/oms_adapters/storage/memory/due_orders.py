@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections import defaultdict
 from functools import partial
+from itertools import islice
 from operator import attrgetter
 from typing import TYPE_CHECKING, Final
 
@@ -12,6 +13,7 @@ from oms_adapters.storage.memory.sorted_index import SortedIndex
 if TYPE_CHECKING:
     from collections.abc import Callable, Collection
     from datetime import datetime
+    from uuid import UUID
 
     from oms_adapters.storage.memory.record import Moment, Record
 
@@ -47,14 +49,26 @@ class DueOrders:
             record.due_place = (max(saga.due_at, record.leased_until), record.number)
         self._index_of(record).add(record)
 
-    def take(self, now: datetime, limit: int, definitions: Collection[str]) -> list[Record]:
+    def take(
+        self,
+        now: datetime,
+        limit: int,
+        definitions: Collection[str],
+        passing_over: Collection[UUID] = (),
+    ) -> list[Record]:
         """Tell which orders to claim at *now*, oldest due first. They stay where they are."""
         self._free_those_run_out(now)
         ready: list[Record] = []
         for definition in set(definitions):
             waiting = self._free.get(definition)
-            if waiting is not None:
+            if waiting is None:
+                continue
+            if not passing_over:
                 ready += waiting.lowest(limit, below=(now, _LAST))
+                continue
+            due = waiting.lowest(below=(now, _LAST))
+            wanted = (each for each in due if each.order.scope.tenant_id not in passing_over)
+            ready += islice(wanted, limit)
         ready.sort(key=_due_place_of)
         return ready[:limit]
 

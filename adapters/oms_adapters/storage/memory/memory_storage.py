@@ -14,6 +14,7 @@ from oms_adapters.storage.memory.due_orders import DueOrders
 from oms_adapters.storage.memory.outbox import Outbox
 from oms_adapters.storage.memory.record import PaymentKey, Record
 from oms_adapters.storage.memory.shelf import Shelf, by_position, matches, position_of, upper_bound
+from oms_adapters.storage.memory.work_signal import Bell, MemorySignal
 from oms_core.domain.saga_position import SagaState
 from oms_core.errors import LeaseLost, OrderNotFound, PaymentReferenceInUse, StaleVersion
 from oms_core.ports.clock import SystemClock
@@ -61,6 +62,7 @@ class MemoryStorage:
         """The dead order of a payment reference that was created last."""
         self._due = DueOrders()
         self._outbox = Outbox()
+        self._bell = Bell()
         self._sagas = {state: by_position() for state in UNFINISHED}
 
     # -- single orders ---------------------------------------------------------------------
@@ -87,6 +89,8 @@ class MemoryStorage:
             claim = None if holder is None or until is None else record.claim(holder, until)
             self._due.place(record)
             self._outbox.offer(record)
+        if claim is None:
+            self._bell.ring()
         return Added(order, claim)
 
     def get(self, scope: Scope, order_id: UUID) -> Order:
@@ -107,6 +111,7 @@ class MemoryStorage:
             record = self._find(order.scope, order.id)
             saved = self._replace(record, order)
             self._due.place(record)
+        self._bell.ring()
         return saved
 
     def checkpoint(self, order: Order, lease: Lease, *, extend_s: float | None) -> Claim:
@@ -161,14 +166,20 @@ class MemoryStorage:
     # -- sharing out work ------------------------------------------------------------------
 
     def claim_due(
-        self, holder: str, *, limit: int, lease_s: float, definitions: Collection[str]
+        self,
+        holder: str,
+        *,
+        limit: int,
+        lease_s: float,
+        definitions: Collection[str],
+        passing_over: Collection[UUID] = (),
     ) -> Sequence[Claim]:
         """Claim orders that are due; see ``OrderStorage.claim_due``."""
         now = self._clock.now()
         until = now + timedelta(seconds=lease_s)
         claims = []
         with self._lock:
-            for record in self._due.take(now, limit, definitions):
+            for record in self._due.take(now, limit, definitions, passing_over):
                 claims.append(record.claim(holder, until))
                 self._due.place(record)
         return claims
@@ -192,6 +203,11 @@ class MemoryStorage:
                 record.let_go()
                 record.deliveries = max(0, record.deliveries - 1)
                 self._due.place(record)
+        self._bell.ring()
+
+    def listen(self) -> MemorySignal:
+        """Listen for work; see ``OrderStorage.listen``."""
+        return MemorySignal(self._bell)
 
     def earliest_due(self) -> datetime | None:
         """Tell when there is something to claim; see ``OrderStorage.earliest_due``."""

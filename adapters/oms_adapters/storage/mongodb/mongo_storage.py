@@ -38,6 +38,7 @@ from oms_adapters.storage.mongodb.record import (
     key_of,
     to_stored,
 )
+from oms_adapters.storage.mongodb.work_signal import MongoSignal
 from oms_core.domain.order import Order
 from oms_core.domain.saga_position import SagaState
 from oms_core.domain.scope import Scope
@@ -255,7 +256,13 @@ class MongoStorage:
     # -- sharing out work ------------------------------------------------------------------
 
     def claim_due(
-        self, holder: str, *, limit: int, lease_s: float, definitions: Collection[str]
+        self,
+        holder: str,
+        *,
+        limit: int,
+        lease_s: float,
+        definitions: Collection[str],
+        passing_over: Collection[UUID] = (),
     ) -> Sequence[Claim]:
         """Claim orders that are due; see ``OrderStorage.claim_due``.
 
@@ -266,7 +273,7 @@ class MongoStorage:
         for _ in range(ROUNDS_MAX if known else 0):
             wanted = limit - len(claimed)
             now = self._time.expression()
-            claimable = queries.claimable(now, known)
+            claimable = queries.claimable(now, known, passing_over)
             ids = self._first(claimable, [("due_us", 1), ("_id", 1)], DUE.name, wanted)
             if not ids:
                 break
@@ -300,6 +307,10 @@ class MongoStorage:
             "token": lease.token,
         }
         self._database.run(lambda: self._orders.update_one(condition, changes.given_back()))
+
+    def listen(self) -> MongoSignal:
+        """Listen for work; see ``OrderStorage.listen``."""
+        return MongoSignal(self._database, self._orders)
 
     def earliest_due(self) -> datetime | None:
         """Tell when there is something to claim; see ``OrderStorage.earliest_due``."""

@@ -6,7 +6,8 @@ orders there are, and nobody would notice before there are many.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Collection, Iterable, Sequence
+from uuid import UUID
 
 from attrs import frozen
 from bson.int64 import Int64
@@ -15,7 +16,7 @@ from oms_adapters.mongodb import Index
 from oms_adapters.mongodb.server_time import Expression
 from oms_adapters.storage.mongodb.changes import BEGINNING_US, Pipeline
 from oms_adapters.storage.mongodb.collections import BY_AGE, BY_CHANNEL, BY_CUSTOMER, BY_STATUS
-from oms_adapters.storage.mongodb.record import Document
+from oms_adapters.storage.mongodb.record import Document, all_of
 from oms_core.domain.scope import Scope
 from oms_core.ports.cursors import OrderPosition
 from oms_core.ports.order_document import to_microseconds
@@ -64,13 +65,19 @@ def in_scope(scope: Scope) -> Document:
     return {"tenant": scope.tenant_id, "org": scope.org_id}
 
 
-def claimable(now: Expression, definitions: Sequence[str]) -> Document:
-    """Ask for orders that are due and in nobody's hands."""
-    return {
+def claimable(
+    now: Expression, definitions: Sequence[str], passing_over: Collection[UUID] = ()
+) -> Document:
+    """Ask for orders that are due and in nobody's hands, and not of the tenants passed over."""
+    wanted: Document = {
         "due_us": {"$gte": BEGINNING_US},
         "definition": {"$in": list(definitions)},
         "$expr": {"$and": [{"$lte": ["$due_us", now]}, not_leased(now)]},
     }
+    if passing_over:
+        # By the id, which begins with the tenant and stands in the index: no order is looked at.
+        wanted["$nor"] = [{"_id": all_of(tenant_id)} for tenant_id in sorted(passing_over)]
+    return wanted
 
 
 def not_leased(now: Expression) -> Document:

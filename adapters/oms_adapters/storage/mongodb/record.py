@@ -26,6 +26,15 @@ def id_of(scope: Scope, order_id: UUID) -> Binary:
     return Binary(scope.tenant_id.bytes + scope.org_id.bytes + order_id.bytes)
 
 
+def all_of(tenant_id: UUID) -> Document:
+    """Limit ``_id`` to the orders of a tenant: all ids are of one length, so this is a range."""
+    rest = 2 * len(tenant_id.bytes)
+    return {
+        "$gte": Binary(tenant_id.bytes + b"\x00" * rest),
+        "$lte": Binary(tenant_id.bytes + b"\xff" * rest),
+    }
+
+
 def key_of(scope: Scope, order_id: UUID) -> Document:
     """Name one order in a filter: by ``_id``, and by the shard key so that one shard is asked."""
     return {

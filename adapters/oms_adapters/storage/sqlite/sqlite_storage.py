@@ -17,6 +17,7 @@ from oms_adapters.storage.sqlite.listing import page_of
 from oms_adapters.storage.sqlite.record import Value, facets_of, from_text, key_of, to_text
 from oms_adapters.storage.sqlite.replacement import Replacement
 from oms_adapters.storage.sqlite.tables import ORDERS
+from oms_adapters.storage.sqlite.work_signal import SqliteSignal
 from oms_core.domain.order import Order
 from oms_core.domain.saga_position import SagaState
 from oms_core.domain.scope import Scope
@@ -166,23 +167,32 @@ class SqliteStorage:
     # -- sharing out work ------------------------------------------------------------------
 
     def claim_due(
-        self, holder: str, *, limit: int, lease_s: float, definitions: Collection[str]
+        self,
+        holder: str,
+        *,
+        limit: int,
+        lease_s: float,
+        definitions: Collection[str],
+        passing_over: Collection[UUID] = (),
     ) -> Sequence[Claim]:
         """Claim orders that are due; see ``OrderStorage.claim_due``."""
         known = sorted(set(definitions))
         if not known:
             return []
+        left_out = sorted(tenant_id.bytes for tenant_id in passing_over)
         now_us = to_microseconds(self._clock.now())
         # An idle worker only reads: it takes no lock and writes nothing.
-        if not self._rows(statements.due(len(known)), (now_us, now_us, *known, 1)):
+        due = statements.due(len(known), len(left_out))
+        if not self._rows(due, (now_us, now_us, *known, *left_out, 1)):
             return []
 
         def run(connection: sqlite3.Connection) -> tuple[datetime, list[Row]]:
             now = self._clock.now()
             until = now + timedelta(seconds=lease_s)
             now_us = to_microseconds(now)
-            parameters = (holder, to_microseconds(until), now_us, now_us, *known, limit)
-            claim_due = statements.claim_due(len(known))
+            wanted = (now_us, now_us, *known, *left_out, limit)
+            parameters = (holder, to_microseconds(until), *wanted)
+            claim_due = statements.claim_due(len(known), len(left_out))
             return until, connection.execute(claim_due, parameters).fetchall()
 
         until, rows = self._database.write(run, undoable=False)
@@ -219,6 +229,10 @@ class SqliteStorage:
             lambda connection: connection.execute(statements.RELEASE, parameters).rowcount,
             undoable=False,
         )
+
+    def listen(self) -> SqliteSignal:
+        """Listen for work; see ``OrderStorage.listen``."""
+        return SqliteSignal(self._database, self._clock)
 
     def earliest_due(self) -> datetime | None:
         """Tell when there is something to claim; see ``OrderStorage.earliest_due``."""

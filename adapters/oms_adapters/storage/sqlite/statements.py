@@ -70,6 +70,10 @@ WHERE due_us < coalesce((SELECT due_us FROM free), {END_US}) AND leased_until_us
 """
 """The first that nobody holds, and those before it, all of them leased: never many."""
 
+ANY_DUE: Final = """
+SELECT number FROM orders INDEXED BY orders_due WHERE due_us <= ? AND leased_until_us <= ? LIMIT 1
+"""
+
 COUNT_SAGAS: Final = """
 SELECT count(*) FROM orders INDEXED BY orders_unfinished
 WHERE saga_state = ? AND saga_state <> 'finished'
@@ -101,21 +105,25 @@ def replace(columns: tuple[str, ...]) -> str:
     return f"UPDATE orders SET {', '.join(f'{column} = ?' for column in columns)} WHERE number = ?"
 
 
-def due(definitions: int) -> str:
-    """Ask for orders that are due, of this many definitions."""
+def due(definitions: int, passed_over: int = 0) -> str:
+    """Ask for orders that are due, of this many definitions, but not of this many tenants.
+
+    The tenant stands in the row, not in the index: who is passed over costs a look at each row.
+    """
     return f"""
     SELECT number FROM orders INDEXED BY orders_due
     WHERE due_us <= ? AND leased_until_us <= ? AND definition IN ({_places(definitions)})
+    {f"AND tenant NOT IN ({_places(passed_over)})" if passed_over else ""}
     ORDER BY due_us, number LIMIT ?
     """
 
 
-def claim_due(definitions: int) -> str:
-    """Claim orders that are due, of this many definitions."""
+def claim_due(definitions: int, passed_over: int = 0) -> str:
+    """Claim orders that are due; see ``due``."""
     return f"""
     UPDATE orders
     SET holder = ?, token = token + 1, leased_until_us = ?, deliveries = deliveries + 1
-    WHERE number IN ({due(definitions)})
+    WHERE number IN ({due(definitions, passed_over)})
     RETURNING due_us, number, id, token, deliveries, document
     """
 
