@@ -11,7 +11,8 @@
     │   ├── InsufficientStock      a ledger entry would take away promised stock
     │   ├── IllegalTransition      the order's status does not permit the move
     │   ├── AmountMismatch         a hold is not exactly the order's total
-    │   └── NothingToSteer         the order's saga is not waiting for a person
+    │   ├── NothingToSteer         the order's saga is not waiting for a person
+    │   └── FeedSwitchedOff        this system keeps no log of events
     ├── StorageTrouble
     │   ├── StoreUnavailable       try again; nothing was acknowledged
     │   ├── StaleVersion           somebody saved first: reload and decide again
@@ -213,6 +214,17 @@ class NothingToSteer(Conflict):
             f"Order {self.order_id} does not need attention: its saga is finished or moves "
             "by itself. Look at its timeline."
         )
+
+
+class FeedSwitchedOff(Conflict):
+    """This system keeps no log of events, so that there is none to read or to deliver."""
+
+    code: ClassVar[str] = "feed_switched_off"
+
+    @property
+    def sentence(self) -> str:
+        """Tell how to switch it on."""
+        return "The event feed is switched off here; its operator sets feed = true in [events]."
 
 
 class StorageTrouble(OmsError):

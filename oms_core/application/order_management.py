@@ -18,7 +18,7 @@ from oms_core.application.saga_runner import RunnerSettings, SagaRunner
 from oms_core.application.worker import Worker, WorkerSettings
 from oms_core.domain.order import SYSTEM
 from oms_core.domain.saga_position import SagaState
-from oms_core.errors import InvalidInput, Mistake, NothingToSteer, StaleVersion
+from oms_core.errors import FeedSwitchedOff, InvalidInput, Mistake, NothingToSteer, StaleVersion
 from oms_core.ports.clock import SystemClock, system_randomness
 from oms_core.ports.storage import OrderPage, OrderQuery
 
@@ -35,6 +35,7 @@ if TYPE_CHECKING:
     from oms_core.domain.order import Order
     from oms_core.domain.scope import Scope
     from oms_core.ports.clock import Clock, Randomness
+    from oms_core.ports.event_log import EventLog, LoggedEvent
     from oms_core.ports.inventory import Inventory, StockPage
     from oms_core.ports.payments import PaymentProvider
     from oms_core.ports.publisher import EventPublisher
@@ -74,6 +75,7 @@ class OrderManagement:
         inventory: Inventory,
         payments: PaymentDirectory | Mapping[str, PaymentProvider],
         publisher: EventPublisher | None = None,
+        event_log: EventLog | None = None,
         clock: Clock | None = None,
         randomness: Randomness | None = None,
         settings: Settings | None = None,
@@ -86,6 +88,7 @@ class OrderManagement:
         )
         self.settings = settings or Settings()
         self._publisher = publisher
+        self._event_log = event_log
         self._clock = clock or SystemClock()
         self._saga = place_order_saga(inventory, self.payments, self.settings.saga)
         self._observers: list[Callable[[Order], None]] = []
@@ -226,6 +229,33 @@ class OrderManagement:
 
         return self._change(scope, order_id, resolve)
 
+    # -- events --------------------------------------------------------------------------
+
+    def events(self, scope: Scope, *, after: int, limit: int) -> Sequence[LoggedEvent]:
+        """Read what happened in *scope* above position *after*, in order; 0: from the beginning.
+
+        Positions count without a gap, and none appears below one that was read: reading on from
+        the last one misses nothing, whatever other machines do meanwhile.
+
+        Raises:
+            FeedSwitchedOff: no event log was given to this system.
+            InvalidInput: *after* lies beyond the last position.
+        """
+        if self._event_log is None:
+            raise FeedSwitchedOff
+        page = self._event_log.read(scope, after=after, limit=limit)
+        if not page and after:
+            head = self._event_log.heads([scope])[scope]
+            if after > head:
+                # A reader that knows more than the store would wait for ever, and miss what
+                # happens meanwhile.
+                sentence = (
+                    f"lies beyond the last position, {head}; if the store was restored from a "
+                    "backup, read again from a position below that"
+                )
+                raise InvalidInput((Mistake("/after", sentence),))
+        return page
+
     # -- stock ---------------------------------------------------------------------------
 
     def adjust_stock(
@@ -273,6 +303,7 @@ class OrderManagement:
             self._clock,
             settings=self.settings.worker,
             publisher=self._publisher,
+            event_log=self._event_log,
         )
         self._worker = worker
         worker.start()
@@ -311,8 +342,14 @@ class OrderManagement:
             for claim in claims:
                 self._runner.drive(claim)
                 drives += 1
-        if self._publisher is not None:
-            relay = OutboxRelay(self.storage, self._publisher, holder=holder, clock=self._clock)
+        if self._publisher is not None or self._event_log is not None:
+            relay = OutboxRelay(
+                self.storage,
+                self._publisher,
+                holder=holder,
+                log=self._event_log,
+                clock=self._clock,
+            )
             while relay.relay_once():
                 pass
         return drives

@@ -6,6 +6,7 @@ inherited.
 
 from oms_core.testing.at_once import at_once
 from oms_core.testing.clock import NOON, SimulatedClock
+from oms_core.testing.event_log_contract import EventLogContract
 from oms_core.testing.inventory_contract import InventoryContract
 from oms_core.testing.orders import (
     AWKWARD_STRINGS,
@@ -28,6 +29,7 @@ from oms_core.testing.storage_contract import StorageContract
 __all__ = [
     "AWKWARD_STRINGS",
     "NOON",
+    "EventLogContract",
     "InventoryContract",
     "PaymentContract",
     "PaymentStage",

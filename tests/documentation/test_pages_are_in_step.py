@@ -20,6 +20,7 @@ from oms_entrypoints.config.rules import Setting, TableOf, TablesOf, settings_of
 from oms_entrypoints.config.sections import (
     AuthSection,
     Config,
+    EventsSection,
     InventorySection,
     JwtKey,
     LogSection,
@@ -47,6 +48,7 @@ SECTIONS = {
     '[payments.NAME]` with `adapter = "simulated"': SimulatedOptions,
     "[saga]": SagaSection,
     "[worker]": WorkerSection,
+    "[events]": EventsSection,
     "[log]": LogSection,
 }
 
@@ -124,6 +126,8 @@ def _configured_default(setting: Setting) -> str:
             return pages.NOTHING
         case str() as text:
             return f'`"{text}"`'
+        case bool() as switch:
+            return f"`{str(switch).lower()}`"
         case int() | float() as number:
             return f"`{number if isinstance(number, int) else f'{number:g}'}`"
         case _:

@@ -15,6 +15,7 @@ from openapi_schema_validator import OAS31Validator, oas31_format_checker
 from oms_adapters.auth.chain import AuthenticatorChain
 from oms_adapters.auth.jwt import JwtAuthenticator, SharedSecret, mint_token
 from oms_adapters.auth.static_tokens import StaticToken, StaticTokenAuthenticator, hash_of
+from oms_adapters.event_log.memory import MemoryEventLog
 from oms_adapters.inventory.memory import MemoryInventory
 from oms_adapters.payments.simulated import MemoryLedger, SimulatedPayments
 from oms_adapters.storage.memory import MemoryStorage
@@ -49,6 +50,7 @@ class Api:
         authenticator: Authenticator | None = None,
         storage: OrderStorage | None = None,
         inventory: Inventory | None = None,
+        feed: bool = True,
     ) -> None:
         self.scope = a_scope()
         self.clock = SimulatedClock()
@@ -59,6 +61,7 @@ class Api:
             storage=self.storage,
             inventory=self.inventory,
             payments={"simulated": self.payments},
+            event_log=MemoryEventLog() if feed else None,
             clock=self.clock,
         )
         self.log = io.StringIO()

@@ -31,6 +31,7 @@ CODES = {
     "authentication_unavailable",
     "configuration_error",
     "conflict",
+    "feed_switched_off",
     "idempotency_key_reused",
     "illegal_transition",
     "insufficient_stock",

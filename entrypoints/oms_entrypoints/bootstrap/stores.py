@@ -14,6 +14,7 @@ if TYPE_CHECKING:
 
     from oms_adapters.payments.simulated import Ledger
     from oms_adapters.sqlite import SqliteDatabase
+    from oms_core.ports.event_log import EventLog
     from oms_core.ports.inventory import Inventory
     from oms_core.ports.storage import OrderStorage
     from oms_entrypoints.config import Config
@@ -30,6 +31,8 @@ class Store:
     database: SqliteDatabase | None
     """Set if it is a SQLite file."""
     ledger: Callable[[], Ledger]
+    event_log: Callable[[], EventLog]
+    """Makes it where it is wanted: a store without a feed has no table for it."""
 
     def close(self) -> None:
         """Let go of the file. Repeatable."""
@@ -64,7 +67,9 @@ def _memory_store() -> Store:
             ledgers.append(MemoryLedger())
         return ledgers[0]
 
-    return Store(MemoryStorage(CLOCK), MemoryInventory(CLOCK), None, ledger)
+    from oms_adapters.event_log.memory import MemoryEventLog
+
+    return Store(MemoryStorage(CLOCK), MemoryInventory(CLOCK), None, ledger, MemoryEventLog)
 
 
 def _sqlite_store(config: Config) -> Store:
@@ -79,9 +84,18 @@ def _sqlite_store(config: Config) -> Store:
 
         return SqliteLedger(database)
 
+    def event_log() -> EventLog:
+        from oms_adapters.event_log.sqlite import SqliteEventLog
+
+        return SqliteEventLog(database)
+
     try:
         return Store(
-            SqliteStorage(database, CLOCK), SqliteInventory(database, CLOCK), database, ledger
+            SqliteStorage(database, CLOCK),
+            SqliteInventory(database, CLOCK),
+            database,
+            ledger,
+            event_log,
         )
     except BaseException:
         database.close()
@@ -104,9 +118,14 @@ def _mongo_store(config: Config) -> Store:
 
         return MongoLedger(database)
 
+    def event_log() -> EventLog:
+        from oms_adapters.event_log.mongodb import MongoEventLog
+
+        return MongoEventLog(database)
+
     try:
         # Leases and promises go by the server's clock.
-        return Store(MongoStorage(database), MongoInventory(database), None, ledger)
+        return Store(MongoStorage(database), MongoInventory(database), None, ledger, event_log)
     except BaseException:
         database.close()
         raise

@@ -23,8 +23,9 @@ if TYPE_CHECKING:
 def open_system(config: Config) -> OrderManagement:
     """Open the store and put the order management together; close it at the end.
 
-    Nothing runs yet: ``start()`` starts the workers. There is no publisher, since nobody in
-    such a process subscribes: events that left for nobody would be lost to whoever comes later.
+    Nothing runs yet: ``start()`` starts the workers. Events leave into the feed, where they stay
+    for whoever comes later; without a feed they stay in the outbox, since nobody in such a
+    process subscribes.
 
     Raises:
         StoreUnusable: the database file cannot be opened or is not ours.
@@ -36,6 +37,7 @@ def open_system(config: Config) -> OrderManagement:
             storage=store.storage,
             inventory=store.inventory,
             payments=make_payments(config, store),
+            event_log=store.event_log() if config.events.feed else None,
             settings=_settings(config),
         )
     except BaseException:

@@ -22,6 +22,7 @@ from oms_entrypoints.config.rules import (
     Seconds,
     SecretReference,
     StoreUri,
+    Switch,
     TableOf,
     TablesOf,
     Text,
@@ -325,6 +326,17 @@ class WorkerSection:
 
 
 @frozen
+class EventsSection:
+    """What happens to orders, for other programs."""
+
+    feed: bool = setting(
+        Switch(),
+        default=True,
+        says="Keep every event for GET /api/v1/events; false: events stay with their orders.",
+    )
+
+
+@frozen
 class LogSection:
     """What is logged, to standard error."""
 
@@ -360,6 +372,7 @@ class Config:
     )
     saga: SagaSection = setting(TableOf(SagaSection), factory=SagaSection, says="")
     worker: WorkerSection = setting(TableOf(WorkerSection), factory=WorkerSection, says="")
+    events: EventsSection = setting(TableOf(EventsSection), factory=EventsSection, says="")
     log: LogSection = setting(TableOf(LogSection), factory=LogSection, says="")
     file: Path | None = field(default=None)
     """The file it was read from."""

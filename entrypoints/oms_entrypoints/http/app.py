@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 import falcon
 import orjson
 
-from oms_entrypoints.http import documents, health, inventory, orders
+from oms_entrypoints.http import documents, events, health, inventory, orders
 from oms_entrypoints.http.error_handlers import ErrorHandlers
 from oms_entrypoints.http.gate import Gate
 from oms_entrypoints.http.metrics import Metrics
@@ -69,6 +69,7 @@ def _resources(
         orders.ORDER: orders.OrderResource(oms),
         inventory.ADJUST: inventory.AdjustResource(oms, limit_bytes),
         inventory.LEVELS: inventory.LevelsResource(oms),
+        events.EVENTS: events.EventsResource(oms),
         health.HEALTHZ: health.HealthResource(),
         health.READYZ: health.ReadyResource(oms),
         health.METRICS: health.MetricsResource(metrics),

@@ -54,6 +54,7 @@ STATUS_OF: Final[Mapping[type[errors.OmsError], Outcome]] = MappingProxyType(
         errors.IllegalTransition: Outcome(409),
         errors.AmountMismatch: Outcome(409),
         errors.NothingToSteer: Outcome(409),
+        errors.FeedSwitchedOff: Outcome(409),
         errors.StorageTrouble: Outcome(503, _OPERATOR),
         errors.StoreUnavailable: Outcome(503),
         errors.StaleVersion: Outcome(409),

@@ -7,7 +7,7 @@ description cannot drift apart.
 from __future__ import annotations
 
 from datetime import datetime
-from typing import TYPE_CHECKING, Annotated, Final, Literal, TypeAlias, TypedDict
+from typing import TYPE_CHECKING, Annotated, Final, Literal, TypeAlias, TypedDict, cast
 from uuid import UUID
 
 from attrs import frozen
@@ -21,11 +21,14 @@ from oms_core.domain.payment import PaymentStatus
 from oms_core.domain.saga_position import SagaPhase, SagaState
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
+
     from oms_core.domain.events import HistoryEntry
     from oms_core.domain.inventory import StockLevel
     from oms_core.domain.order import FailureReason, Order, ShippingAddress
     from oms_core.domain.payment import Payment
     from oms_core.domain.saga_position import SagaPosition
+    from oms_core.ports.event_log import LoggedEvent
     from oms_core.ports.inventory import StockPage
     from oms_core.ports.storage import OrderPage
 
@@ -224,6 +227,44 @@ class StockPageView(TypedDict):
     next_cursor: Cursor
 
 
+class EventPayloadView(TypedDict):
+    """What happened, as the order's timeline shows it."""
+
+    change: Annotated[str, Shown("The change by name; new names may be added at any time.")]
+    status_before: OrderStatus | None
+    status_after: OrderStatus
+    facts: dict[str, Fact]
+
+
+class EventView(TypedDict):
+    """One thing that happened to an order: the same in the feed and in a webhook."""
+
+    event_id: Annotated[UUID, Shown("The same on every redelivery: handle it once.")]
+    event_type: Annotated[
+        str, Shown("`order.created` for an order's first event, else `order.updated`.")
+    ]
+    timestamp: Annotated[datetime, Shown("When it happened.")]
+    tenant_id: UUID
+    org_id: UUID
+    user_id: Annotated[str, Shown("`system`, or who called.")]
+    order_id: UUID
+    sequence: Annotated[int, Shown("Per order 1, 2, 3 … without a gap.")]
+    payload: EventPayloadView
+
+
+class FedEventView(EventView):
+    """An event in the feed."""
+
+    position: Annotated[int, Shown("In the feed 1, 2, 3 … without a gap.")]
+
+
+class EventPageView(TypedDict):
+    """Events in the order in which they left."""
+
+    events: list[FedEventView]
+    next_after: Annotated[int, Shown("Send it as `after` to read on; it never goes back.")]
+
+
 class HealthView(TypedDict):
     """All is well."""
 
@@ -342,6 +383,17 @@ def stock_page_view(page: StockPage, *, limit: int) -> StockPageView:
         "levels": [stock_level_view(level) for level in page.levels],
         "limit": limit,
         "next_cursor": page.next_cursor,
+    }
+
+
+def event_page_view(events: Sequence[LoggedEvent], *, after: int) -> EventPageView:
+    """Show a page of the feed."""
+    return {
+        "events": [
+            cast("FedEventView", {**logged.event.to_document(), "position": logged.position})
+            for logged in events
+        ],
+        "next_after": events[-1].position if events else after,
     }
 
 

@@ -35,6 +35,7 @@ _DESCRIPTION: Final = (
 _TAGS: Final = {
     "orders": "Place and read orders.",
     "inventory": "Book and read stock.",
+    "events": "Learn of everything that happens.",
     "server": "What a server says about itself; open to everybody.",
 }
 _PATH_PARAMETER: Final = re.compile(r"\{(\w+)\}")

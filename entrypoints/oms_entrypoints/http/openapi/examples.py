@@ -12,17 +12,20 @@ from attrs import evolve
 from oms_core import errors
 from oms_core.application.place_order import PlaceOrder
 from oms_core.application.request_reader import read
+from oms_core.domain.event_envelope import envelope_of
 from oms_core.domain.inventory import StockItem, StockLevel
 from oms_core.domain.order import Order
 from oms_core.domain.order_status import OrderStatus
 from oms_core.domain.payment import Authorization
 from oms_core.domain.saga_position import SagaPhase, SagaPosition
 from oms_core.domain.scope import Scope, order_id_for
+from oms_core.ports.event_log import LoggedEvent
 from oms_core.ports.inventory import StockPage
 from oms_core.ports.storage import OrderPage
 from oms_entrypoints.http.openapi.rule_schemas import example_of
 from oms_entrypoints.http.problems import Problem, problem_of, problem_of_status
 from oms_entrypoints.http.views import (
+    event_page_view,
     health_view,
     order_page_view,
     order_view,
@@ -51,9 +54,17 @@ def answers() -> dict[str, Any]:
         "OrderPage": order_page_view(OrderPage((order,)), limit=50, offset=0),
         "StockLevel": stock_level_view(_LEVEL),
         "StockPage": stock_page_view(StockPage((_LEVEL,)), limit=50),
+        "EventPage": event_page_view(_events_of(order), after=0),
         "Health": health_view(),
     }
     return {name: _as_json(view) for name, view in views.items()}
+
+
+def _events_of(order: Order) -> list[LoggedEvent]:
+    return [
+        LoggedEvent(position, envelope_of(event))
+        for position, event in enumerate(order.events(), 1)
+    ]
 
 
 def problem(error: errors.OmsError) -> dict[str, Any]:

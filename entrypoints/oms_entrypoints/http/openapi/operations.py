@@ -14,11 +14,12 @@ from oms_core.application.place_order import PlaceOrder
 from oms_core.domain.rules import Text
 from oms_core.errors import Mistake
 from oms_core.ports.authentication import Role
-from oms_entrypoints.http import documents, health, inventory, orders
+from oms_entrypoints.http import documents, events, health, inventory, orders
 from oms_entrypoints.http.headers import IDEMPOTENCY_KEY
-from oms_entrypoints.http.query import OrderListing, StockListing
+from oms_entrypoints.http.query import EventListing, OrderListing, StockListing
 from oms_entrypoints.http.resource import JSON
 from oms_entrypoints.http.views import (
+    EventPageView,
     HealthView,
     OrderPageView,
     OrderView,
@@ -235,6 +236,26 @@ OPERATIONS: Final[tuple[Operation, ...]] = (
         refusals=(
             errors.InvalidInput((Mistake("/limit", "must be from 1 to 100"),)),
             errors.InventoryUnavailable(),
+            *_STORE,
+        ),
+    ),
+    Operation(
+        "GET",
+        events.EVENTS,
+        "readEvents",
+        "events",
+        "Read what happened, in order, from any position on.",
+        says=(
+            "Positions count 1, 2, 3 … per tenant and organization. None is missing, and none "
+            "appears below one that was read before: whoever reads on from `next_after` misses "
+            "nothing. An empty page means that nothing has happened since."
+        ),
+        role=Role.VIEWER,
+        query=EventListing,
+        answers=(Answer(_JSON_200, "The next events.", EventPageView),),
+        refusals=(
+            errors.InvalidInput((Mistake("/limit", "must be from 1 to 100"),)),
+            errors.FeedSwitchedOff(),
             *_STORE,
         ),
     ),
