@@ -5,6 +5,7 @@
     OmsError
     ├── InvalidInput               the caller's data breaks rules; all mistakes at once
     ├── OrderNotFound              unknown id, or another tenant's: indistinguishable
+    ├── SubscriptionNotFound       the same for a subscription to webhooks
     ├── Conflict                   well-formed, but not possible now
     │   ├── IdempotencyKeyReused   the key already names a different request
     │   ├── PaymentReferenceInUse  the reference already backs a live order
@@ -113,6 +114,19 @@ class OrderNotFound(OmsError):
     def sentence(self) -> str:
         """Say which id, and nothing about other tenants."""
         return f"There is no order {self.order_id} here; check the id."
+
+
+@define(slots=False, eq=False)
+class SubscriptionNotFound(OmsError):
+    """No such subscription in the caller's tenant and organization."""
+
+    code: ClassVar[str] = "subscription_not_found"
+    subscription_id: UUID
+
+    @property
+    def sentence(self) -> str:
+        """Say which id, and nothing about other tenants."""
+        return f"There is no subscription {self.subscription_id} here; check the id."
 
 
 class Conflict(OmsError):

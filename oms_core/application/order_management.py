@@ -30,6 +30,7 @@ if TYPE_CHECKING:
     from uuid import UUID
 
     from oms_core.application.adjust_stock import AdjustStock
+    from oms_core.application.webhooks import Webhooks
     from oms_core.domain.events import HistoryEntry
     from oms_core.domain.inventory import StockLevel
     from oms_core.domain.order import Order
@@ -76,6 +77,7 @@ class OrderManagement:
         payments: PaymentDirectory | Mapping[str, PaymentProvider],
         publisher: EventPublisher | None = None,
         event_log: EventLog | None = None,
+        webhooks: Webhooks | None = None,
         clock: Clock | None = None,
         randomness: Randomness | None = None,
         settings: Settings | None = None,
@@ -89,6 +91,7 @@ class OrderManagement:
         self.settings = settings or Settings()
         self._publisher = publisher
         self._event_log = event_log
+        self._webhooks = webhooks
         self._clock = clock or SystemClock()
         self._saga = place_order_saga(inventory, self.payments, self.settings.saga)
         self._observers: list[Callable[[Order], None]] = []
@@ -256,6 +259,17 @@ class OrderManagement:
                 raise InvalidInput((Mistake("/after", sentence),))
         return page
 
+    @property
+    def webhooks(self) -> Webhooks:
+        """Subscriptions to webhooks, and what was not delivered to them.
+
+        Raises:
+            FeedSwitchedOff: none were given to this system.
+        """
+        if self._webhooks is None:
+            raise FeedSwitchedOff
+        return self._webhooks
+
     # -- stock ---------------------------------------------------------------------------
 
     def adjust_stock(
@@ -304,9 +318,12 @@ class OrderManagement:
             settings=self.settings.worker,
             publisher=self._publisher,
             event_log=self._event_log,
+            on_relayed=self._deliver_soon,
         )
         self._worker = worker
         worker.start()
+        if self._webhooks is not None:
+            self._webhooks.start()
 
     def stop(self, timeout_s: float = 10.0) -> bool:
         """Finish what is being driven and stop; ``True`` if all of it ended in time.
@@ -314,7 +331,15 @@ class OrderManagement:
         What did not end is safe: another worker goes on from the last durable step.
         """
         worker, self._worker = self._worker, None
-        return True if worker is None else worker.stop(timeout_s)
+        if worker is None:
+            return True
+        ends_at = time.monotonic() + timeout_s
+        all_ended = worker.stop(timeout_s)
+        if self._webhooks is not None:
+            # After the worker, whose last events are delivered by whoever goes on.
+            left_s = max(0.0, ends_at - time.monotonic())
+            all_ended = self._webhooks.stop(left_s) and all_ended
+        return all_ended
 
     @contextmanager
     def running(self) -> Iterator[Self]:
@@ -352,6 +377,8 @@ class OrderManagement:
             )
             while relay.relay_once():
                 pass
+        if self._webhooks is not None:
+            self._webhooks.deliver_due()
         return drives
 
     def on_change(self, observer: Callable[[Order], None]) -> None:
@@ -378,6 +405,8 @@ class OrderManagement:
     def close(self) -> None:
         """Stop the workers and let go of the store. Repeatable."""
         self.stop()
+        if self._webhooks is not None:
+            self._webhooks.close()
         self.storage.close()
 
     def __enter__(self) -> Self:
@@ -413,6 +442,10 @@ class OrderManagement:
                 self._worker.look_now()
             return saved
         raise StaleVersion(order_id)
+
+    def _deliver_soon(self) -> None:
+        if self._webhooks is not None:
+            self._webhooks.look_now()
 
     def _notify(self, order: Order) -> None:
         for observer in self._observers:

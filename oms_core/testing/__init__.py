@@ -25,6 +25,7 @@ from oms_core.testing.payment_contract import (
 )
 from oms_core.testing.refusal import refusal
 from oms_core.testing.storage_contract import StorageContract
+from oms_core.testing.subscriptions_contract import SubscriptionsContract
 
 __all__ = [
     "AWKWARD_STRINGS",
@@ -36,6 +37,7 @@ __all__ = [
     "SignedNotification",
     "SimulatedClock",
     "StorageContract",
+    "SubscriptionsContract",
     "a_saga_position",
     "a_scope",
     "a_very_full_order",

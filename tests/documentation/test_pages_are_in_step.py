@@ -28,6 +28,7 @@ from oms_entrypoints.config.sections import (
     ServerSection,
     StaticToken,
     StorageSection,
+    WebhooksSection,
     WorkerSection,
 )
 from oms_entrypoints.http.metrics import Metrics
@@ -49,6 +50,7 @@ SECTIONS = {
     "[saga]": SagaSection,
     "[worker]": WorkerSection,
     "[events]": EventsSection,
+    "[webhooks]": WebhooksSection,
     "[log]": LogSection,
 }
 

@@ -18,8 +18,11 @@ from oms_adapters.auth.static_tokens import StaticToken, StaticTokenAuthenticato
 from oms_adapters.event_log.memory import MemoryEventLog
 from oms_adapters.inventory.memory import MemoryInventory
 from oms_adapters.payments.simulated import MemoryLedger, SimulatedPayments
+from oms_adapters.publisher.webhook import HttpWebhookSender
 from oms_adapters.storage.memory import MemoryStorage
+from oms_adapters.subscriptions.memory import MemorySubscriptions
 from oms_core import AdjustStock, OrderManagement, OrderQuery, Scope
+from oms_core.application.webhooks import Webhooks
 from oms_core.domain.inventory import StockItem
 from oms_core.ports.authentication import Authenticator, Principal, Role
 from oms_core.ports.inventory import Inventory
@@ -33,6 +36,7 @@ from oms_entrypoints.logs import configure_logs
 ORDERS = "/api/v1/oms/orders"
 ADJUST = "/api/v1/inventory/adjust"
 LEVELS = "/api/v1/inventory/levels"
+SUBSCRIPTIONS = "/api/v1/webhook-subscriptions"
 ARMCHAIR = "CRUNCHY-ARMCHAIR"
 SECRET = b"an-unmistakable-signing-secret-of-48-bytes-or-so"
 MACHINE_TOKEN = "oms_unmistakable-machine-token-4711"
@@ -57,11 +61,19 @@ class Api:
         self.storage = storage or MemoryStorage(self.clock)
         self.inventory = inventory or MemoryInventory(self.clock)
         self.payments = SimulatedPayments(MemoryLedger(), self.clock)
+        event_log = MemoryEventLog()
+        self.webhooks = Webhooks(
+            MemorySubscriptions(self.clock),
+            event_log,
+            HttpWebhookSender(timeout_s=5, allow_http=True, allow_private=True),
+            clock=self.clock,
+        )
         self.oms = OrderManagement(
             storage=self.storage,
             inventory=self.inventory,
             payments={"simulated": self.payments},
-            event_log=MemoryEventLog() if feed else None,
+            event_log=event_log if feed else None,
+            webhooks=self.webhooks if feed else None,
             clock=self.clock,
         )
         self.log = io.StringIO()
@@ -259,7 +271,8 @@ def operation_of(method: str, path: str) -> JsonObject | None:
 
 
 def _path_of(path: str) -> str:
-    return re.sub(rf"^{ORDERS}/[^/]+$", ORDERS + "/{order_id}", path)
+    path = re.sub(rf"^{ORDERS}/[^/]+$", ORDERS + "/{order_id}", path)
+    return re.sub(rf"^{SUBSCRIPTIONS}/[^/]+", SUBSCRIPTIONS + "/{subscription_id}", path)
 
 
 @cache

@@ -14,6 +14,7 @@ from oms_core.errors import InvalidInput, Mistake, OmsError, PaymentTrouble
 ORDER_ID = UUID("7d9f6b1e-3c5a-4f0b-9a57-1f2d3c4b5a69")
 EXAMPLES = {
     "order_id": ORDER_ID,
+    "subscription_id": ORDER_ID,
     "mistakes": (Mistake("/sku", "must not be empty"), Mistake("", "must be an object")),
     "sku": "SILENT-DRUM",
     "location": "default",
@@ -56,6 +57,7 @@ CODES = {
     "storage_trouble",
     "store_unavailable",
     "store_unusable",
+    "subscription_not_found",
     "webhook_rejected",
 }
 """Clients branch on them: one may be added, none changed."""

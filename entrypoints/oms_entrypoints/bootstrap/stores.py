@@ -17,6 +17,7 @@ if TYPE_CHECKING:
     from oms_core.ports.event_log import EventLog
     from oms_core.ports.inventory import Inventory
     from oms_core.ports.storage import OrderStorage
+    from oms_core.ports.subscriptions import Subscriptions
     from oms_entrypoints.config import Config
 
 CLOCK: Final = SystemClock()
@@ -32,7 +33,8 @@ class Store:
     """Set if it is a SQLite file."""
     ledger: Callable[[], Ledger]
     event_log: Callable[[], EventLog]
-    """Makes it where it is wanted: a store without a feed has no table for it."""
+    subscriptions: Callable[[], Subscriptions]
+    """Makes it, as the one before, where it is wanted: without a feed there is no table for it."""
 
     def close(self) -> None:
         """Let go of the file. Repeatable."""
@@ -68,8 +70,16 @@ def _memory_store() -> Store:
         return ledgers[0]
 
     from oms_adapters.event_log.memory import MemoryEventLog
+    from oms_adapters.subscriptions.memory import MemorySubscriptions
 
-    return Store(MemoryStorage(CLOCK), MemoryInventory(CLOCK), None, ledger, MemoryEventLog)
+    return Store(
+        MemoryStorage(CLOCK),
+        MemoryInventory(CLOCK),
+        None,
+        ledger,
+        MemoryEventLog,
+        MemorySubscriptions,
+    )
 
 
 def _sqlite_store(config: Config) -> Store:
@@ -89,6 +99,11 @@ def _sqlite_store(config: Config) -> Store:
 
         return SqliteEventLog(database)
 
+    def subscriptions() -> Subscriptions:
+        from oms_adapters.subscriptions.sqlite import SqliteSubscriptions
+
+        return SqliteSubscriptions(database, CLOCK)
+
     try:
         return Store(
             SqliteStorage(database, CLOCK),
@@ -96,6 +111,7 @@ def _sqlite_store(config: Config) -> Store:
             database,
             ledger,
             event_log,
+            subscriptions,
         )
     except BaseException:
         database.close()
@@ -123,9 +139,21 @@ def _mongo_store(config: Config) -> Store:
 
         return MongoEventLog(database)
 
+    def subscriptions() -> Subscriptions:
+        from oms_adapters.subscriptions.mongodb import MongoSubscriptions
+
+        return MongoSubscriptions(database)
+
     try:
         # Leases and promises go by the server's clock.
-        return Store(MongoStorage(database), MongoInventory(database), None, ledger, event_log)
+        return Store(
+            MongoStorage(database),
+            MongoInventory(database),
+            None,
+            ledger,
+            event_log,
+            subscriptions,
+        )
     except BaseException:
         database.close()
         raise

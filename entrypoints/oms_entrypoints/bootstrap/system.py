@@ -15,6 +15,7 @@ from oms_entrypoints.bootstrap.authentication import key_source, static_tokens
 from oms_entrypoints.bootstrap.mistakes import Mistakes
 from oms_entrypoints.bootstrap.payments import make_payments
 from oms_entrypoints.bootstrap.stores import CLOCK, check_uri, open_store
+from oms_entrypoints.bootstrap.webhooks import make_webhooks
 
 if TYPE_CHECKING:
     from oms_entrypoints.config import Config
@@ -33,11 +34,13 @@ def open_system(config: Config) -> OrderManagement:
     """
     store = open_store(config)
     try:
+        event_log = store.event_log() if config.events.feed else None
         return OrderManagement(
             storage=store.storage,
             inventory=store.inventory,
             payments=make_payments(config, store),
-            event_log=store.event_log() if config.events.feed else None,
+            event_log=event_log,
+            webhooks=None if event_log is None else make_webhooks(config, store, event_log),
             settings=_settings(config),
         )
     except BaseException:

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 import falcon
 import orjson
 
-from oms_entrypoints.http import documents, events, health, inventory, orders
+from oms_entrypoints.http import documents, events, health, inventory, orders, subscriptions
 from oms_entrypoints.http.error_handlers import ErrorHandlers
 from oms_entrypoints.http.gate import Gate
 from oms_entrypoints.http.metrics import Metrics
@@ -70,6 +70,11 @@ def _resources(
         inventory.ADJUST: inventory.AdjustResource(oms, limit_bytes),
         inventory.LEVELS: inventory.LevelsResource(oms),
         events.EVENTS: events.EventsResource(oms),
+        subscriptions.SUBSCRIPTIONS: subscriptions.SubscriptionsResource(oms, limit_bytes),
+        subscriptions.SUBSCRIPTION: subscriptions.SubscriptionResource(oms, limit_bytes),
+        subscriptions.SECRET: subscriptions.SecretResource(oms),
+        subscriptions.DEAD_LETTERS: subscriptions.DeadLettersResource(oms),
+        subscriptions.REPLAY: subscriptions.ReplayResource(oms, limit_bytes),
         health.HEALTHZ: health.HealthResource(),
         health.READYZ: health.ReadyResource(oms),
         health.METRICS: health.MetricsResource(metrics),

@@ -47,6 +47,9 @@ STATUS_OF: Final[Mapping[type[errors.OmsError], Outcome]] = MappingProxyType(
         errors.InvalidInput: Outcome(400),
         # One sentence for malformed, unknown and other people's ids: they look the same.
         errors.OrderNotFound: Outcome(404, "There is no such order here; check the id."),
+        errors.SubscriptionNotFound: Outcome(
+            404, "There is no such subscription here; check the id."
+        ),
         errors.Conflict: Outcome(409),
         errors.IdempotencyKeyReused: Outcome(422),
         errors.PaymentReferenceInUse: Outcome(409),

@@ -36,8 +36,14 @@ _TAGS: Final = {
     "orders": "Place and read orders.",
     "inventory": "Book and read stock.",
     "events": "Learn of everything that happens.",
+    "webhooks": "Have events posted to an address.",
     "server": "What a server says about itself; open to everybody.",
 }
+_SAYS_OF_PATH: Final = {
+    "order_id": "The order's id. Any other text is simply not found.",
+    "subscription_id": "The subscription's id. Any other text is simply not found.",
+}
+_VIEW_OF_PATH: Final = {"order_id": "Order", "subscription_id": "Subscription"}
 _PATH_PARAMETER: Final = re.compile(r"\{(\w+)\}")
 
 
@@ -137,9 +143,9 @@ class _Writer:
                 "name": name,
                 "in": "path",
                 "required": True,
-                "description": "The order's id. Any other text is simply not found.",
+                "description": _SAYS_OF_PATH[name],
                 "schema": {"type": "string", "minLength": 1},
-                "example": self._answers["Order"][name],
+                "example": self._answers[_VIEW_OF_PATH[name]][name],
             }
             for name in _PATH_PARAMETER.findall(operation.path)
         ]
