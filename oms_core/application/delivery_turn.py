@@ -35,9 +35,9 @@ class DeliverySettings:
     """Subscriptions delivered to at once, in this process."""
     poll_s: float = 1.0
     """How often the store is asked for events that other processes published, and for retries."""
-    turn_s: float = 20.0
+    turn_s: float = 5.0
     """How long one subscription has its turn."""
-    lease_s: float = 60.0
+    lease_s: float = 30.0
     """How long a subscription stays with a process that died; longer than a turn and one wait
     for an endpoint."""
     retry_first_s: float = 5.0

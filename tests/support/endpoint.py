@@ -65,7 +65,11 @@ class Endpoint:
                     endpoint.connections += 1
 
             def do_POST(self) -> None:
-                body = self.rfile.read(int(self.headers["Content-Length"]))
+                length = int(self.headers["Content-Length"])
+                body = self.rfile.read(length)
+                if len(body) < length:
+                    self.close_connection = True
+                    return  # the sender was killed in the middle of it
                 headers = {name.lower(): value for name, value in self.headers.items()}
                 delivery = Delivery(headers, body)
                 with endpoint._lock:

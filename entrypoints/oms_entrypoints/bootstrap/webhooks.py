@@ -24,10 +24,13 @@ def make_webhooks(config: Config, store: Store, event_log: EventLog) -> Webhooks
         allow_http=section.allow_http,
         allow_private=section.allow_private_addresses,
     )
+    turn_s = min(DeliverySettings().turn_s, config.worker.lease_s)
     settings = DeliverySettings(
         threads=section.threads,
+        poll_s=config.worker.poll_s,
+        turn_s=turn_s,
         # Longer than a turn and the last wait in it, however long that is configured to be.
-        lease_s=DeliverySettings().turn_s + 2 * section.timeout_s + 20,
+        lease_s=turn_s + section.timeout_s + config.worker.lease_s / 2,
         retry_first_s=section.retry_first_s,
         retry_cap_s=section.retry_cap_s,
         give_up_after_s=section.give_up_after_s,

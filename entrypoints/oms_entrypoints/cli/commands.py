@@ -20,6 +20,8 @@ COMMANDS: Final = MappingProxyType(
         "orders": "orders",
         "inventory": "inventory",
         "sagas": "sagas",
+        "events": "events",
+        "subscriptions": "subscriptions",
         "simulated": "simulated",
     }
 )
