@@ -45,7 +45,7 @@ class WorkerSettings:
     """
     room_wait_s: float = 1.0
     """How long an order that is brought to a worker with so many in hand waits to be accepted."""
-    relay_pause_s: float = 0.05
+    relay_pause_s: float = 0.1
     """How long events gather before the next batch of them leaves: one batch costs three writes
     of the store, however much is in it. A full batch is followed by the next at once.
     """

@@ -46,7 +46,8 @@ def test_killed_while_publishing_nothing_is_lost_and_every_order_is_told_in_orde
 ) -> None:
     """F47 and F48: a server and a worker relay and deliver; both are killed, again and again."""
     with an_endpoint() as endpoint:
-        endpoint.script(*[204, 204, 500, Endpoint.DROP] * 10)
+        troubles: tuple[int | str, ...] = (204, 204, 500, Endpoint.DROP)
+        endpoint.script(*troubles * 10)
         site.start(workers=1)
         secret = subscribed(site, endpoint)
         deliver_stock(site)

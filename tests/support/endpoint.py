@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import socket
+import sys
 import threading
 from collections import deque
 from collections.abc import Callable, Iterator
@@ -75,22 +76,23 @@ class Endpoint:
                 with endpoint._lock:
                     endpoint.received.append(delivery)
                 answer = endpoint.behaviour(delivery)
+                hangs_up = endpoint.hangs_up
                 if isinstance(answer, int):
                     self.send_response(answer)
                     for name, value in endpoint.headers.items():
                         self.send_header(name, value)
                     self.send_header("Content-Length", "0")
                     self.end_headers()
-                    self.close_connection = endpoint.hangs_up
+                    self.close_connection = hangs_up
                     return
                 self.close_connection = True
                 with suppress(OSError):
                     endpoint._misbehave(answer, self.connection)
 
-            def log_message(self, *_: object) -> None:
+            def log_message(self, format: str, *args: Any) -> None:  # noqa: A002 - the base's name
                 """Say nothing."""
 
-        self._server = ThreadingHTTPServer(("127.0.0.1", 0), Handler)
+        self._server = _QuietServer(("127.0.0.1", 0), Handler)
         self._server.daemon_threads = True
         self._thread = threading.Thread(
             target=self._server.serve_forever, args=(0.01,), daemon=True
@@ -136,6 +138,15 @@ class Endpoint:
             connection.sendall(b"HTTP/1.1 200 OK\r\nContent-Length: 1000000000\r\n\r\n")
             while not self.released.is_set():
                 connection.sendall(b"x" * 65_536)
+
+
+class _QuietServer(ThreadingHTTPServer):
+    """A server whose clients may be killed."""
+
+    def handle_error(self, request: Any, client_address: Any) -> None:
+        """Say nothing of a connection that broke."""
+        if not isinstance(sys.exception(), ConnectionError):
+            super().handle_error(request, client_address)
 
 
 @contextmanager

@@ -46,7 +46,7 @@ class EndpointConnection(HTTPConnection):
     """
 
     def __init__(
-        self, origin: Origin, *, tls: ssl.SSLContext, timeout_s: float, allow_private: bool
+        self, origin: Origin, *, tls: ssl.SSLContext | None, timeout_s: float, allow_private: bool
     ) -> None:
         super().__init__(origin.host, origin.port, timeout=timeout_s)
         self._origin = origin
@@ -63,7 +63,7 @@ class EndpointConnection(HTTPConnection):
         plain = self._connected(addresses)
         plain.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
         self.sock = plain
-        if origin.is_tls:
+        if self._tls is not None:
             self.sock = self._tls.wrap_socket(plain, server_hostname=origin.host)
 
     def post(self, target: str, headers: Mapping[str, str], body: bytes) -> Answer:

@@ -45,7 +45,7 @@ class HttpWebhookSender:
         self._timeout_s = timeout_s
         self._allow_http = allow_http
         self._allow_private = allow_private
-        self._tls = tls or ssl.create_default_context()
+        self._tls = tls
         self._lock = threading.Lock()
         self._idle: defaultdict[Origin, list[tuple[float, EndpointConnection]]] = defaultdict(list)
 
@@ -113,10 +113,17 @@ class HttpWebhookSender:
     def _new_connection(self, origin: Origin) -> EndpointConnection:
         return EndpointConnection(
             origin,
-            tls=self._tls,
+            tls=self._tls_context() if origin.is_tls else None,
             timeout_s=self._timeout_s,
             allow_private=self._allow_private,
         )
+
+    def _tls_context(self) -> ssl.SSLContext:
+        """Read the system's certificates once, and only where there is somebody to send to."""
+        with self._lock:
+            if self._tls is None:
+                self._tls = ssl.create_default_context()
+            return self._tls
 
     def _idle_connection(self, origin: Origin) -> EndpointConnection | None:
         now = time.monotonic()
