@@ -55,6 +55,9 @@ class Deliveries:
         self._queue: queue.SimpleQueue[Waiting | None] = queue.SimpleQueue()
         self._lock = threading.Lock()
         self._in_hand: dict[UUID, Waiting] = {}
+        self._turns = 0
+        self._served: dict[UUID, int] = {}
+        """The number of each one's last turn."""
         self._threads: list[threading.Thread] = []
         self._stopping = threading.Event()
         self._look = threading.Event()
@@ -105,7 +108,7 @@ class Deliveries:
         while not self._stopping.is_set():
             self._look.clear()
             try:
-                for waiting in self._with_work():
+                for waiting in self._in_turn(self._with_work()):
                     self._offer(waiting)
             except StoreUnavailable:
                 _log.warning("store unavailable; deliveries wait")
@@ -123,12 +126,23 @@ class Deliveries:
         now = self._clock.now()
         return [each for each in waiting if each.has_work(heads[each.scope], now)]
 
+    def _in_turn(self, found: Sequence[Waiting]) -> Sequence[Waiting]:
+        """Let those go first whose last turn is the longest ago: nobody is passed over for ever."""
+        with self._lock:
+            served = self._served
+            self._served = {
+                each.subscription_id: served.get(each.subscription_id, 0) for each in found
+            } | {own: served.get(own, 0) for own in self._in_hand}
+            return sorted(found, key=lambda each: self._served[each.subscription_id])
+
     def _offer(self, waiting: Waiting) -> None:
         """Hand it to a thread, if one is left for the likes of it."""
         with self._lock:
             if waiting.subscription_id in self._in_hand or not self._has_thread_for(waiting):
                 return
             self._in_hand[waiting.subscription_id] = waiting
+            self._turns += 1
+            self._served[waiting.subscription_id] = self._turns
             if len(self._in_hand) > len(self._threads):
                 name = f"oms-webhooks-{len(self._threads) + 1}"
                 thread = threading.Thread(target=self._deliver, name=name, daemon=True)

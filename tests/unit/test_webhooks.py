@@ -451,6 +451,29 @@ def test_many_endpoints_that_hang_hold_up_nobody_else() -> None:
     assert max(waits) < 1
 
 
+def test_with_fewer_threads_than_backlogs_everybody_has_a_turn() -> None:
+    """In whatever order the store tells of them."""
+    scopes = [a_scope(f"tenant-{number}") for number in range(3)]
+    with an_endpoint() as endpoint:
+        log = MemoryEventLog()
+        sender = HttpWebhookSender(allow_http=True, allow_private=True)
+        settings = DeliverySettings(threads=1, poll_s=0.05)
+        webhooks = Webhooks(MemorySubscriptions(), log, sender, settings=settings)
+        for scope in scopes:
+            webhooks.subscribe(scope, Subscribe(url=endpoint.url))
+            log.append([e for n in range(150) for e in events_of(f"order-{n}", scope=scope)])
+        webhooks.start()
+        began = monotonic()
+        while len(endpoint.received) < 900:
+            assert monotonic() - began < 60
+            sleep(0.01)
+        assert webhooks.stop(10)
+        webhooks.close()
+
+    turns = [event["tenant_id"] for event in endpoint.events][::100]
+    assert turns == [str(scope.tenant_id) for scope in scopes] * 3
+
+
 # -- what is refused -------------------------------------------------------------------------------
 
 
