@@ -76,7 +76,9 @@ class MongoEventLog:
 
         def run() -> list[LoggedEvent]:
             found.clear()
-            with self._segments.find(beyond, {"ids": 0}, sort=[("last", 1)]) as segments:
+            with self._segments.find(
+                beyond, {"ids": 0}, sort=[("last", 1)], hint=BY_POSITION.name
+            ) as segments:
                 for segment in segments:
                     for position, text in enumerate(segment["events"], segment["first"]):
                         if position > after:
@@ -98,7 +100,10 @@ class MongoEventLog:
         """Tell the last position; one that is out of date does no harm, it is refused."""
         last = self._database.run(
             lambda: self._segments.find_one(
-                _scope_filter(scope), {"last": 1, "_id": 0}, sort=[("last", -1)]
+                _scope_filter(scope),
+                {"last": 1, "_id": 0},
+                sort=[("last", -1)],
+                hint=BY_POSITION.name,
             )
         )
         return 0 if last is None else int(last["last"])
@@ -107,7 +112,9 @@ class MongoEventLog:
         """Leave out what is in the log already."""
         ids = [event.event_id for event in events]
         there = {**_scope_filter(scope), "ids": {"$in": ids}}
-        segments = self._database.run(lambda: list(self._segments.find(there, {"ids": 1})))
+        segments = self._database.run(
+            lambda: list(self._segments.find(there, {"ids": 1}, hint=BY_EVENT.name))
+        )
         known: set[UUID] = {known_id for segment in segments for known_id in segment["ids"]}
         return [event for event in events if event.event_id not in known]
 

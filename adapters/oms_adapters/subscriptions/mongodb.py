@@ -84,7 +84,9 @@ class MongoSubscriptions:
         """Read all of a scope; see ``Subscriptions.list_all``."""
         wanted = {"tenant": scope.tenant_id, "org": scope.org_id}
         order = [("created_us", 1), ("id", 1)]
-        found = self._database.run(lambda: list(self._kept.find(wanted, sort=order)))
+        found = self._database.run(
+            lambda: list(self._kept.find(wanted, sort=order, hint=BY_SCOPE.name))
+        )
         return [_subscribed(each) for each in found]
 
     def save(self, subscription: Subscription) -> bool:
