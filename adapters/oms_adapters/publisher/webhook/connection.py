@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import socket
 import ssl
-import threading
 import time
 from collections.abc import Mapping, Sequence
 from contextlib import suppress
@@ -14,6 +13,7 @@ from typing import Final
 from attrs import frozen
 
 from oms_adapters.publisher.webhook.addresses import resolve
+from oms_adapters.publisher.webhook.deadlines import Deadlines
 
 ANSWER_MAX_BYTES: Final = 1_024
 """More of an answer's body is not read; the connection ends there."""
@@ -46,13 +46,20 @@ class EndpointConnection(HTTPConnection):
     """
 
     def __init__(
-        self, origin: Origin, *, tls: ssl.SSLContext | None, timeout_s: float, allow_private: bool
+        self,
+        origin: Origin,
+        *,
+        tls: ssl.SSLContext | None,
+        timeout_s: float,
+        allow_private: bool,
+        deadlines: Deadlines,
     ) -> None:
         super().__init__(origin.host, origin.port, timeout=timeout_s)
         self._origin = origin
         self._tls = tls
         self._timeout_s = timeout_s
         self._allow_private = allow_private
+        self._deadlines = deadlines
         self._ends_at = 0.0
         self.was_cut = False
 
@@ -74,18 +81,13 @@ class EndpointConnection(HTTPConnection):
             HTTPException: what it answered is not HTTP.
         """
         self._ends_at = time.monotonic() + self._timeout_s
-        alarm = threading.Timer(self._timeout_s, self._cut)
-        alarm.daemon = True
-        alarm.start()
-        try:
+        with self._deadlines.until(self._ends_at, self):
             self.request("POST", target, body=body, headers=dict(headers))
             answer = self.getresponse()
             with suppress(OSError, HTTPException):  # the status says it all
                 answer.read(ANSWER_MAX_BYTES)
             is_reusable = answer.isclosed() and not answer.will_close and not self.was_cut
             return Answer(answer.status, answer.getheader("Retry-After"), is_reusable)
-        finally:
-            alarm.cancel()
 
     def _connected(self, addresses: Sequence[str]) -> socket.socket:
         failure = OSError("no address")
@@ -97,7 +99,8 @@ class EndpointConnection(HTTPConnection):
                 failure = error
         raise failure
 
-    def _cut(self) -> None:
+    def cut(self) -> None:
+        """End the exchange from another thread."""
         self.was_cut = True
         sock = self.sock
         if sock is not None:

@@ -15,6 +15,7 @@ from urllib.parse import SplitResult, urlsplit
 
 from oms_adapters.publisher.webhook.addresses import ForbiddenAddress, is_forbidden_literal
 from oms_adapters.publisher.webhook.connection import Answer, EndpointConnection, Origin
+from oms_adapters.publisher.webhook.deadlines import Deadlines
 from oms_core.ports.webhook_sender import Attempt, AttemptOutcome
 
 IDLE_MAX_S: Final = 15.0
@@ -46,6 +47,7 @@ class HttpWebhookSender:
         self._allow_http = allow_http
         self._allow_private = allow_private
         self._tls = tls
+        self._deadlines = Deadlines()
         self._lock = threading.Lock()
         self._idle: defaultdict[Origin, list[tuple[float, EndpointConnection]]] = defaultdict(list)
 
@@ -107,6 +109,7 @@ class HttpWebhookSender:
             self._idle.clear()
         for connection in idle:
             connection.close()
+        self._deadlines.close()
 
     # ------------------------------------------------------------------------------------
 
@@ -116,6 +119,7 @@ class HttpWebhookSender:
             tls=self._tls_context() if origin.is_tls else None,
             timeout_s=self._timeout_s,
             allow_private=self._allow_private,
+            deadlines=self._deadlines,
         )
 
     def _tls_context(self) -> ssl.SSLContext:
