@@ -116,6 +116,28 @@ MEMORY_AFTER: Final = Goal(
     goal=1.5,
     aim=1.2,
 )
+PUBLISHED: Final = Goal(
+    "P13",
+    "events published from SQLite into the feed and to a function",
+    Bound.AT_LEAST,
+    goal=2_000.0,
+    aim=5_000.0,
+    unit="events/s",
+)
+DELIVERED: Final = Goal(
+    "P13",
+    "events delivered to one webhook endpoint, signed / bare posts of the same bodies",
+    Bound.AT_LEAST,
+    goal=0.40,
+    aim=0.60,
+)
+BESIDE_A_DEAD_ENDPOINT: Final = Goal(
+    "P13",
+    "events delivered beside eight dead endpoints of another tenant / without them",
+    Bound.AT_LEAST,
+    goal=0.95,
+    aim=0.99,
+)
 IMPORTS: Final = Goal(
     "P12",
     "time to import oms_core / to import attrs and cattrs",

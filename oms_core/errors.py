@@ -6,6 +6,7 @@
     ├── InvalidInput               the caller's data breaks rules; all mistakes at once
     ├── OrderNotFound              unknown id, or another tenant's: indistinguishable
     ├── PartNotFound               the order has no such fulfillment or return
+    ├── SubscriptionNotFound       the same for a subscription to webhooks
     ├── Conflict                   well-formed, but not possible now
     │   ├── IdempotencyKeyReused   the key already names a different request
     │   ├── PaymentReferenceInUse  the reference already backs a live order
@@ -14,7 +15,8 @@
     │   ├── AmountMismatch         a hold is not exactly the order's total
     │   ├── NotPossible            the order as it is now does not permit the operation
     │   ├── VersionMismatch        the order is no longer the one the caller decided on
-    │   └── NothingToSteer         the order's saga is not waiting for a person
+    │   ├── NothingToSteer         the order's saga is not waiting for a person
+    │   └── FeedSwitchedOff        this system keeps no log of events
     ├── StorageTrouble
     │   ├── StoreUnavailable       try again; nothing was acknowledged
     │   ├── StaleVersion           somebody saved first: reload and decide again
@@ -131,6 +133,19 @@ class PartNotFound(OmsError):
     def sentence(self) -> str:
         """Say which id of what."""
         return f"This order has no {self.kind} {self.part_id}; its page lists those it has."
+
+
+@define(slots=False, eq=False)
+class SubscriptionNotFound(OmsError):
+    """No such subscription in the caller's tenant and organization."""
+
+    code: ClassVar[str] = "subscription_not_found"
+    subscription_id: UUID
+
+    @property
+    def sentence(self) -> str:
+        """Say which id, and nothing about other tenants."""
+        return f"There is no subscription {self.subscription_id} here; check the id."
 
 
 class Conflict(OmsError):
@@ -263,6 +278,17 @@ class NothingToSteer(Conflict):
             f"Order {self.order_id} does not need attention: its saga is finished or moves "
             "by itself. Look at its timeline."
         )
+
+
+class FeedSwitchedOff(Conflict):
+    """This system keeps no log of events, so that there is none to read or to deliver."""
+
+    code: ClassVar[str] = "feed_switched_off"
+
+    @property
+    def sentence(self) -> str:
+        """Tell how to switch it on."""
+        return "The event feed is switched off here; its operator sets feed = true in [events]."
 
 
 class StorageTrouble(OmsError):

@@ -30,6 +30,7 @@ from oms_core.domain.order import SYSTEM
 from oms_core.domain.saga_position import SagaState
 from oms_core.errors import (
     ConfigurationError,
+    FeedSwitchedOff,
     InvalidInput,
     Mistake,
     NothingToSteer,
@@ -45,11 +46,13 @@ if TYPE_CHECKING:
     from uuid import UUID
 
     from oms_core.application.adjust_stock import AdjustStock
+    from oms_core.application.webhooks import Webhooks
     from oms_core.domain.events import HistoryEntry
     from oms_core.domain.inventory import StockLevel
     from oms_core.domain.order import Order
     from oms_core.domain.scope import Scope
     from oms_core.ports.clock import Clock, Randomness
+    from oms_core.ports.event_log import EventLog, LoggedEvent
     from oms_core.ports.inbox import WebhookInbox
     from oms_core.ports.inventory import Inventory, StockPage
     from oms_core.ports.payments import PaymentProvider
@@ -90,6 +93,8 @@ class OrderManagement:
         payments: PaymentDirectory | Mapping[str, PaymentProvider],
         publisher: EventPublisher | None = None,
         inbox: WebhookInbox | None = None,
+        event_log: EventLog | None = None,
+        webhooks: Webhooks | None = None,
         clock: Clock | None = None,
         randomness: Randomness | None = None,
         settings: Settings | None = None,
@@ -109,6 +114,8 @@ class OrderManagement:
         self._applier = (
             None if inbox is None else InboxApplier(inbox, storage, self.payment_changed)
         )
+        self._event_log = event_log
+        self._webhooks = webhooks
         self._clock = clock or SystemClock()
         saga = self.settings.saga
         self._saga = place_order_saga(inventory, self.payments, saga)
@@ -308,6 +315,44 @@ class OrderManagement:
 
         return self._changes.change(scope, order_id, resolve)
 
+    # -- events --------------------------------------------------------------------------
+
+    def events(self, scope: Scope, *, after: int, limit: int) -> Sequence[LoggedEvent]:
+        """Read what happened in *scope* above position *after*, in order; 0: from the beginning.
+
+        Positions count without a gap, and none appears below one that was read: reading on from
+        the last one misses nothing, whatever other machines do meanwhile.
+
+        Raises:
+            FeedSwitchedOff: no event log was given to this system.
+            InvalidInput: *after* lies beyond the last position.
+        """
+        if self._event_log is None:
+            raise FeedSwitchedOff
+        page = self._event_log.read(scope, after=after, limit=limit)
+        if not page and after:
+            head = self._event_log.heads([scope])[scope]
+            if after > head:
+                # A reader that knows more than the store would wait for ever, and miss what
+                # happens meanwhile.
+                sentence = (
+                    f"lies beyond the last position, {head}; if the store was restored from a "
+                    "backup, read again from a position below that"
+                )
+                raise InvalidInput((Mistake("/after", sentence),))
+        return page
+
+    @property
+    def webhooks(self) -> Webhooks:
+        """Subscriptions to webhooks, and what was not delivered to them.
+
+        Raises:
+            FeedSwitchedOff: none were given to this system.
+        """
+        if self._webhooks is None:
+            raise FeedSwitchedOff
+        return self._webhooks
+
     # -- stock ---------------------------------------------------------------------------
 
     def adjust_stock(
@@ -356,9 +401,13 @@ class OrderManagement:
             settings=self.settings.worker,
             publisher=self._publisher,
             applier=self._applier,
+            event_log=self._event_log,
+            on_relayed=self._deliver_soon,
         )
         self._worker = worker
         worker.start()
+        if self._webhooks is not None:
+            self._webhooks.start()
 
     def stop(self, timeout_s: float = 10.0) -> bool:
         """Finish what is being driven and stop; ``True`` if all of it ended in time.
@@ -366,7 +415,15 @@ class OrderManagement:
         What did not end is safe: another worker goes on from the last durable step.
         """
         worker, self._worker = self._worker, None
-        return True if worker is None else worker.stop(timeout_s)
+        if worker is None:
+            return True
+        ends_at = time.monotonic() + timeout_s
+        all_ended = worker.stop(timeout_s)
+        if self._webhooks is not None:
+            # After the worker, whose last events are delivered by whoever goes on.
+            left_s = max(0.0, ends_at - time.monotonic())
+            all_ended = self._webhooks.stop(left_s) and all_ended
+        return all_ended
 
     @contextmanager
     def running(self) -> Iterator[Self]:
@@ -407,6 +464,18 @@ class OrderManagement:
             for claim in claims:
                 self._runner.drive(claim)
                 drives += 1
+        if self._publisher is not None or self._event_log is not None:
+            relay = OutboxRelay(
+                self.storage,
+                self._publisher,
+                holder=holder,
+                log=self._event_log,
+                clock=self._clock,
+            )
+            while relay.relay_once():
+                pass
+        if self._webhooks is not None:
+            self._webhooks.deliver_due()
         return drives
 
     def on_change(self, observer: Callable[[Order], None]) -> None:
@@ -433,6 +502,8 @@ class OrderManagement:
     def close(self) -> None:
         """Stop the workers and let go of the store. Repeatable."""
         self.stop()
+        if self._webhooks is not None:
+            self._webhooks.close()
         self.storage.close()
 
     def __enter__(self) -> Self:
@@ -454,6 +525,10 @@ class OrderManagement:
         self._notify(order)
         if self._worker is not None:
             self._worker.look_now()
+
+    def _deliver_soon(self) -> None:
+        if self._webhooks is not None:
+            self._webhooks.look_now()
 
     def _notify(self, order: Order) -> None:
         for observer in self._observers:

@@ -14,16 +14,17 @@ from uuid import uuid4
 from attrs import frozen
 
 from oms_core.application.fair_queue import FairQueue
-from oms_core.application.outbox_relay import OutboxRelay
+from oms_core.application.outbox_relay import BATCH_MAX, OutboxRelay
 from oms_core.errors import StoreUnavailable
 
 if TYPE_CHECKING:
-    from collections.abc import Collection
+    from collections.abc import Callable, Collection
     from uuid import UUID
 
     from oms_core.application.inbox_applier import InboxApplier
     from oms_core.application.saga_runner import SagaRunner
     from oms_core.ports.clock import Clock
+    from oms_core.ports.event_log import EventLog
     from oms_core.ports.publisher import EventPublisher
     from oms_core.ports.storage import Claim, OrderStorage
     from oms_core.ports.work_signal import WorkSignal
@@ -56,6 +57,10 @@ class WorkerSettings:
     """
     room_wait_s: float = 1.0
     """How long an order that is brought to a worker with so many in hand waits to be accepted."""
+    relay_pause_s: float = 0.1
+    """How long events gather before the next batch of them leaves: one batch costs three writes
+    of the store, however much is in it. A full batch is followed by the next at once.
+    """
 
 
 @frozen
@@ -82,16 +87,18 @@ class Worker:
         settings: WorkerSettings,
         publisher: EventPublisher | None = None,
         applier: InboxApplier | None = None,
+        event_log: EventLog | None = None,
+        on_relayed: Callable[[], None] = lambda: None,
     ) -> None:
-        """Prepare; ``start`` begins."""
+        """Prepare; ``start`` begins. *on_relayed* hears of every batch of events that left."""
         self._runner = runner
         self._storage = storage
         self._clock = clock
         self._settings = settings
         self.holder = f"{platform.node()}:{os.getpid()}:{uuid4().hex[:8]}"
         self._relay = (
-            OutboxRelay(storage, publisher, holder=self.holder, clock=clock)
-            if publisher is not None
+            OutboxRelay(storage, publisher, holder=self.holder, log=event_log, clock=clock)
+            if publisher is not None or event_log is not None
             else None
         )
         self._applier = applier
@@ -99,6 +106,7 @@ class Worker:
             threads=settings.threads, places=settings.queue_max
         )
         self._wants_more = False
+        self._on_relayed = on_relayed
         self._threads: list[threading.Thread] = []
         self._stopping = threading.Event()
         self._driven = threading.Event()
@@ -297,7 +305,10 @@ class Worker:
         while True:
             # Asked before looking: what is there once all is driven, is still published.
             is_last_look = self._driven.is_set()
-            if self._relay_once():
+            found = self._relay_once()
+            if found:
+                if found < BATCH_MAX:
+                    self._driven.wait(self._settings.relay_pause_s)
                 continue
             if is_last_look:
                 return
@@ -308,7 +319,10 @@ class Worker:
         if self._relay is None:
             return 0
         try:
-            return self._relay.relay_once()
+            found = self._relay.relay_once()
+            if found:
+                self._on_relayed()
+            return found  # noqa: TRY300 - nothing above it is left out of the handlers
         except StoreUnavailable:
             self._driven.wait(_STORE_PAUSE_S)
         except Exception:  # noqa: BLE001 - the relay must outlive any surprise

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from enum import StrEnum
-from typing import TYPE_CHECKING, TypeAlias
+from typing import TYPE_CHECKING, Final, TypeAlias
 
 from attrs import field, frozen
 
@@ -18,6 +18,9 @@ if TYPE_CHECKING:
     from oms_core.domain.scope import Scope
 
 Fact: TypeAlias = "str | int | bool | None"
+
+
+EVENT_TYPES: Final = ("order.created", "order.updated")
 
 
 class Change(StrEnum):

@@ -187,6 +187,21 @@ class TextTable:
 
 
 @frozen
+class SomeOf:
+    """An array of some of a few words, none twice."""
+
+    words: tuple[str, ...]
+
+    def mistake(self, value: Any) -> str | None:
+        """Name the words if there is another."""
+        if not isinstance(value, list | tuple):
+            return "must be an array"
+        if not all(isinstance(word, str) and word in self.words for word in value):
+            return f"must hold only {', '.join(self.words)}"
+        return "must not name one twice" if len(set(value)) < len(value) else None
+
+
+@frozen
 class Nested:
     """One object of another request class."""
 

@@ -6,6 +6,7 @@ inherited.
 
 from oms_core.testing.at_once import at_once
 from oms_core.testing.clock import NOON, SimulatedClock
+from oms_core.testing.event_log_contract import EventLogContract
 from oms_core.testing.inbox_contract import InboxContract
 from oms_core.testing.inventory_contract import InventoryContract
 from oms_core.testing.orders import (
@@ -25,10 +26,12 @@ from oms_core.testing.payment_contract import (
 )
 from oms_core.testing.refusal import refusal
 from oms_core.testing.storage_contract import StorageContract
+from oms_core.testing.subscriptions_contract import SubscriptionsContract
 
 __all__ = [
     "AWKWARD_STRINGS",
     "NOON",
+    "EventLogContract",
     "InboxContract",
     "InventoryContract",
     "PaymentContract",
@@ -36,6 +39,7 @@ __all__ = [
     "SignedNotification",
     "SimulatedClock",
     "StorageContract",
+    "SubscriptionsContract",
     "a_saga_position",
     "a_scope",
     "a_very_full_order",

@@ -89,7 +89,7 @@ def test_a_command_in_a_block_can_be_typed_as_it_stands(
 ) -> None:
     monkeypatch.setenv("OMS_TENANT", ORDER_ID)
     monkeypatch.setenv("OMS_ORG", ORDER_ID)
-    words = shlex.split(re.sub(r'"?\$ORDER_ID"?', ORDER_ID, command))[1:]
+    words = shlex.split(re.sub(r'"?\$(?:ORDER|SUBSCRIPTION)_ID"?', ORDER_ID, command))[1:]
 
     understood, rest = command_of(words)
 

@@ -25,6 +25,7 @@ from oms_entrypoints.config.rules import Setting, TableOf, TablesOf, settings_of
 from oms_entrypoints.config.sections import (
     AuthSection,
     Config,
+    EventsSection,
     InventorySection,
     JwtKey,
     LogSection,
@@ -32,6 +33,7 @@ from oms_entrypoints.config.sections import (
     ServerSection,
     StaticToken,
     StorageSection,
+    WebhooksSection,
     WorkerSection,
 )
 from oms_entrypoints.http.metrics import Metrics
@@ -55,6 +57,8 @@ SECTIONS = {
     '[payments.NAME]` with `adapter = "adyen"': AdyenOptions,
     "[saga]": SagaSection,
     "[worker]": WorkerSection,
+    "[events]": EventsSection,
+    "[webhooks]": WebhooksSection,
     "[log]": LogSection,
 }
 
@@ -132,6 +136,8 @@ def _configured_default(setting: Setting) -> str:
             return pages.NOTHING
         case str() as text:
             return f'`"{text}"`'
+        case bool() as switch:
+            return f"`{str(switch).lower()}`"
         case int() | float() as number:
             return f"`{number if isinstance(number, int) else f'{number:g}'}`"
         case _:

@@ -17,5 +17,7 @@ def own_logs() -> Iterator[None]:
 
 
 @pytest.fixture
-def api() -> Api:
-    return Api()
+def api() -> Iterator[Api]:
+    made = Api()
+    yield made
+    made.webhooks.close()

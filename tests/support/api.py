@@ -15,11 +15,15 @@ from openapi_schema_validator import OAS31Validator, oas31_format_checker
 from oms_adapters.auth.chain import AuthenticatorChain
 from oms_adapters.auth.jwt import JwtAuthenticator, SharedSecret, mint_token
 from oms_adapters.auth.static_tokens import StaticToken, StaticTokenAuthenticator, hash_of
+from oms_adapters.event_log.memory import MemoryEventLog
 from oms_adapters.inbox.memory import MemoryInbox
 from oms_adapters.inventory.memory import MemoryInventory
 from oms_adapters.payments.simulated import MemoryLedger, SimulatedPayments
+from oms_adapters.publisher.webhook import HttpWebhookSender
 from oms_adapters.storage.memory import MemoryStorage
+from oms_adapters.subscriptions.memory import MemorySubscriptions
 from oms_core import AdjustStock, OrderManagement, OrderQuery, Scope
+from oms_core.application.webhooks import Webhooks
 from oms_core.domain.inventory import StockItem
 from oms_core.ports.authentication import Authenticator, Principal, Role
 from oms_core.ports.inbox import WebhookInbox
@@ -34,6 +38,7 @@ from oms_entrypoints.logs import configure_logs
 ORDERS = "/api/v1/oms/orders"
 ADJUST = "/api/v1/inventory/adjust"
 LEVELS = "/api/v1/inventory/levels"
+SUBSCRIPTIONS = "/api/v1/webhook-subscriptions"
 ARMCHAIR = "CRUNCHY-ARMCHAIR"
 SECRET = b"an-unmistakable-signing-secret-of-48-bytes-or-so"
 MACHINE_TOKEN = "oms_unmistakable-machine-token-4711"
@@ -53,6 +58,7 @@ class Api:
         storage: OrderStorage | None = None,
         inventory: Inventory | None = None,
         inbox: WebhookInbox | None = None,
+        feed: bool = True,
     ) -> None:
         self.scope = a_scope()
         self.clock = SimulatedClock()
@@ -60,11 +66,20 @@ class Api:
         self.inventory = inventory or MemoryInventory(self.clock)
         self.payments = SimulatedPayments(MemoryLedger(), self.clock, webhook_secret=WEBHOOK_SECRET)
         self.inbox = inbox or MemoryInbox(self.clock)
+        event_log = MemoryEventLog()
+        self.webhooks = Webhooks(
+            MemorySubscriptions(self.clock),
+            event_log,
+            HttpWebhookSender(timeout_s=5, allow_http=True, allow_private=True),
+            clock=self.clock,
+        )
         self.oms = OrderManagement(
             storage=self.storage,
             inventory=self.inventory,
             payments={"simulated": self.payments},
             inbox=self.inbox,
+            event_log=event_log if feed else None,
+            webhooks=self.webhooks if feed else None,
             clock=self.clock,
         )
         self.log = io.StringIO()
@@ -264,7 +279,8 @@ def operation_of(method: str, path: str) -> JsonObject | None:
 def _path_of(path: str) -> str:
     if re.fullmatch(r"/webhooks/[^/]+/[^/]+", path):
         return "/webhooks/{provider}/{tenant_id}"
-    return re.sub(rf"^{ORDERS}/[^/]+$", ORDERS + "/{order_id}", path)
+    path = re.sub(rf"^{ORDERS}/[^/]+$", ORDERS + "/{order_id}", path)
+    return re.sub(rf"^{SUBSCRIPTIONS}/[^/]+", SUBSCRIPTIONS + "/{subscription_id}", path)
 
 
 @cache

@@ -43,6 +43,7 @@ def folder(tmp_path: Path) -> Path:
         ("listing", ["--orders", "200"], ["P9", "P9"]),
         ("validation", ["--orders", "2"], ["P10"]),
         pytest.param("memory", ["--orders", "8"], ["P11", "P11"], marks=needs_linux),
+        ("events", ["--orders", "4"], ["P13"] * 3),
         ("imports", [], ["P12", "P12"]),
     ],
 )
@@ -66,7 +67,8 @@ def test_without_a_row_all_rows_are_listed(folder: Path) -> None:
     listed = [line.split()[0] for line in run.stdout.splitlines() if line.startswith("  ")]
     rows = ["accept", "confirm", "group-commit", "fsync", "sagas"]
     rows += ["accept-mongodb", "sagas-mongodb", "insert", "hot-sku", "workers", "fairness"]
-    assert [*rows, "listing", "validation", "memory", "imports", "all", "report"] == listed
+    rows += ["listing", "validation", "memory", "events", "imports"]
+    assert [*rows, "all", "report"] == listed
 
 
 def test_what_a_row_needs_and_is_missing_is_said_and_the_run_goes_on(folder: Path) -> None:

@@ -19,6 +19,7 @@ EXAMPLES = {
     "action": "cancel",
     "why": "Goods of the order have left.",
     "version": 7,
+    "subscription_id": ORDER_ID,
     "mistakes": (Mistake("/sku", "must not be empty"), Mistake("", "must be an object")),
     "sku": "SILENT-DRUM",
     "location": "default",
@@ -39,6 +40,7 @@ CODES = {
     "authentication_unavailable",
     "configuration_error",
     "conflict",
+    "feed_switched_off",
     "idempotency_key_reused",
     "illegal_transition",
     "insufficient_stock",
@@ -65,6 +67,7 @@ CODES = {
     "storage_trouble",
     "store_unavailable",
     "store_unusable",
+    "subscription_not_found",
     "webhook_rejected",
 }
 """Clients branch on them: one may be added, none changed."""

@@ -4,10 +4,13 @@ from collections.abc import Callable, Sequence
 
 import pytest
 
+from oms_adapters.event_log.memory import MemoryEventLog
 from oms_adapters.storage.memory import MemoryStorage
 from oms_core import Order, OrderEvent
 from oms_core.application.outbox_relay import BATCH_MAX, OutboxRelay
+from oms_core.domain.event_envelope import EventEnvelope
 from oms_core.errors import StoreUnavailable
+from oms_core.ports.event_log import LoggedEvent
 from oms_core.testing import SimulatedClock, an_order
 from oms_core.testing.faults import Fault, FaultPlan, SimulatedCrash, faulty_storage
 
@@ -226,3 +229,55 @@ def test_even_a_subscriber_slower_than_the_claim_gets_one_order_at_a_time() -> N
 
     assert len(outside.received) == 6
     assert relay.relay_once() == 0
+
+
+def test_the_log_takes_a_whole_batch_in_one_write_and_needs_no_publisher() -> None:
+    post, log = Post(orders=3), CountingLog()
+    relay = OutboxRelay(post.storage, holder="relay-1", log=log, clock=post.clock)
+
+    found = [relay.relay_once() for _ in range(2)]
+
+    assert (found, log.writes) == ([3, 0], 1)
+    assert [logged.event.sequence for logged in log.everything(post)] == [1, 2] * 3
+
+
+def test_a_crash_between_the_log_and_the_mark_leaves_no_event_twice_in_the_log() -> None:
+    """F48: the second relay appends the same events again."""
+    post, log = Post(plan=(plan := FaultPlan({2: Fault.CRASH_BEFORE}))), CountingLog()
+    with pytest.raises(SimulatedCrash):
+        OutboxRelay(post.storage, holder="relay-1", log=log, clock=post.clock).relay_once()
+    plan.restart()
+    post.clock.advance(LEASE_S)
+
+    OutboxRelay(post.storage, holder="relay-2", log=log, clock=post.clock).relay_once()
+
+    assert log.writes == 2
+    assert [logged.event.sequence for logged in log.everything(post)] == [1, 2]
+
+
+def test_a_publisher_that_refuses_everything_holds_up_no_reader_of_the_log() -> None:
+    def refuse(_: object) -> None:
+        raise ConnectionError
+
+    post, log = Post(orders=2), CountingLog()
+    relay = OutboxRelay(post.storage, Outside(refuse), holder="relay-1", log=log, clock=post.clock)
+
+    relay.relay_once()
+
+    assert [logged.event.sequence for logged in log.everything(post)] == [1, 2, 1, 2]
+    assert relay.relay_once() == 0
+
+
+class CountingLog(MemoryEventLog):
+    """The log in memory, which counts how often it was written."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.writes = 0
+
+    def append(self, events: Sequence[EventEnvelope]) -> None:
+        self.writes += 1
+        super().append(events)
+
+    def everything(self, post: Post) -> Sequence[LoggedEvent]:
+        return self.read(post.orders[0].scope, after=0, limit=1_000)

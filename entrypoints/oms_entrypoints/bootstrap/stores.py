@@ -16,9 +16,11 @@ if TYPE_CHECKING:
     from oms_adapters.payments.simulated import Ledger
     from oms_adapters.sqlite import SqliteDatabase
     from oms_core.domain.scope import Scope
+    from oms_core.ports.event_log import EventLog
     from oms_core.ports.inbox import WebhookInbox
     from oms_core.ports.inventory import Inventory
     from oms_core.ports.storage import OrderStorage
+    from oms_core.ports.subscriptions import Subscriptions
     from oms_entrypoints.config import Config, InventorySection
 
 CLOCK: Final = SystemClock()
@@ -38,6 +40,9 @@ class Store:
     """Set if it is a SQLite file."""
     ledger: Callable[[], Ledger]
     inbox: Callable[[], WebhookInbox]
+    event_log: Callable[[], EventLog]
+    subscriptions: Callable[[], Subscriptions]
+    """Makes it, as the one before, where it is wanted: without a feed there is no table for it."""
 
     def close(self) -> None:
         """Let go of the file. Repeatable."""
@@ -130,7 +135,18 @@ def _memory_store() -> Store:
             ledgers.append(MemoryLedger())
         return ledgers[0]
 
-    return Store(MemoryStorage(CLOCK), MemoryInventory(CLOCK), None, ledger, lambda: inbox)
+    from oms_adapters.event_log.memory import MemoryEventLog
+    from oms_adapters.subscriptions.memory import MemorySubscriptions
+
+    return Store(
+        MemoryStorage(CLOCK),
+        MemoryInventory(CLOCK),
+        None,
+        ledger,
+        lambda: inbox,
+        MemoryEventLog,
+        MemorySubscriptions,
+    )
 
 
 def _sqlite_store(config: Config) -> Store:
@@ -150,6 +166,16 @@ def _sqlite_store(config: Config) -> Store:
 
         return SqliteInbox(database, CLOCK)
 
+    def event_log() -> EventLog:
+        from oms_adapters.event_log.sqlite import SqliteEventLog
+
+        return SqliteEventLog(database)
+
+    def subscriptions() -> Subscriptions:
+        from oms_adapters.subscriptions.sqlite import SqliteSubscriptions
+
+        return SqliteSubscriptions(database, CLOCK)
+
     try:
         return Store(
             SqliteStorage(database, CLOCK),
@@ -157,6 +183,8 @@ def _sqlite_store(config: Config) -> Store:
             database,
             ledger,
             inbox,
+            event_log,
+            subscriptions,
         )
     except BaseException:
         database.close()
@@ -184,9 +212,27 @@ def _mongo_store(config: Config) -> Store:
 
         return MongoInbox(database)
 
+    def event_log() -> EventLog:
+        from oms_adapters.event_log.mongodb import MongoEventLog
+
+        return MongoEventLog(database)
+
+    def subscriptions() -> Subscriptions:
+        from oms_adapters.subscriptions.mongodb import MongoSubscriptions
+
+        return MongoSubscriptions(database)
+
     try:
         # Leases, claims and promises go by the server's clock.
-        return Store(MongoStorage(database), MongoInventory(database), None, ledger, inbox)
+        return Store(
+            MongoStorage(database),
+            MongoInventory(database),
+            None,
+            ledger,
+            inbox,
+            event_log,
+            subscriptions,
+        )
     except BaseException:
         database.close()
         raise

@@ -15,6 +15,7 @@ from oms_entrypoints.bootstrap.authentication import key_source, static_tokens
 from oms_entrypoints.bootstrap.mistakes import Mistakes
 from oms_entrypoints.bootstrap.payments import make_payments
 from oms_entrypoints.bootstrap.stores import CLOCK, check_uri, http_inventory, open_store
+from oms_entrypoints.bootstrap.webhooks import make_webhooks
 
 if TYPE_CHECKING:
     from oms_entrypoints.config import Config
@@ -23,8 +24,9 @@ if TYPE_CHECKING:
 def open_system(config: Config) -> OrderManagement:
     """Open the store and put the order management together; close it at the end.
 
-    Nothing runs yet: ``start()`` starts the workers. There is no publisher, since nobody in
-    such a process subscribes: events that left for nobody would be lost to whoever comes later.
+    Nothing runs yet: ``start()`` starts the workers. Events leave into the feed, where they stay
+    for whoever comes later; without a feed they stay in the outbox, since nobody in such a
+    process subscribes.
 
     Raises:
         StoreUnusable: the database file cannot be opened or is not ours.
@@ -32,11 +34,14 @@ def open_system(config: Config) -> OrderManagement:
     """
     store = open_store(config)
     try:
+        event_log = store.event_log() if config.events.feed else None
         return OrderManagement(
             storage=store.storage,
             inventory=store.inventory,
             payments=make_payments(config, store),
             inbox=store.inbox(),
+            event_log=event_log,
+            webhooks=None if event_log is None else make_webhooks(config, store, event_log),
             settings=_settings(config),
         )
     except BaseException:

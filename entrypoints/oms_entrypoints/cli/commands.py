@@ -22,6 +22,8 @@ COMMANDS: Final = MappingProxyType(
         "inventory": "inventory",
         "sagas": "sagas",
         "webhooks": "webhooks",
+        "events": "events",
+        "subscriptions": "subscriptions",
         "simulated": "simulated",
     }
 )

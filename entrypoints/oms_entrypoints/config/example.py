@@ -95,6 +95,8 @@ def _value(setting: Setting) -> str:
             return f'"{setting.example}"'
         case str() as text:
             return f'"{text}"'
+        case bool() as switch:
+            return str(switch).lower()
         case float() as number:
             return f"{number:g}"
         case value:

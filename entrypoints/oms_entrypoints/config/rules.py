@@ -76,6 +76,20 @@ class Choice:
 
 
 @frozen
+class Switch:
+    """``true`` or ``false``."""
+
+    def read(self, value: object, place: Place) -> bool:
+        """Check the type; from a variable, the words."""
+        del place
+        if isinstance(value, FromVariable) and value in {"true", "false"}:
+            return value == "true"
+        if not isinstance(value, bool):
+            raise ValueError("must be true or false")  # noqa: TRY004 - the reader's one error
+        return value
+
+
+@frozen
 class Whole:
     """A whole number from ``least`` to ``most``."""
 

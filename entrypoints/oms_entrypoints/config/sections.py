@@ -10,6 +10,7 @@ from uuid import UUID
 
 from attrs import field, frozen
 
+from oms_core.application.delivery_turn import DeliverySettings
 from oms_core.application.saga_runner import RunnerSettings
 from oms_core.application.saga_settings import PlaceOrderSettings
 from oms_core.application.worker import WorkerSettings
@@ -22,6 +23,7 @@ from oms_entrypoints.config.rules import (
     Seconds,
     SecretReference,
     StoreUri,
+    Switch,
     TableOf,
     TablesOf,
     Text,
@@ -36,6 +38,7 @@ _HTTP: Final = HttpSettings()
 _SAGA: Final = PlaceOrderSettings()
 _RUNNER: Final = RunnerSettings()
 _WORKER: Final = WorkerSettings()
+_DELIVERY: Final = DeliverySettings()
 _YEAR_S: Final = 31_536_000
 
 _CLAIM: Final = Text(r"[!-~]{1,255}", "must be the name of a claim, without spaces")
@@ -408,6 +411,53 @@ class WorkerSection:
 
 
 @frozen
+class EventsSection:
+    """What happens to orders, for other programs."""
+
+    feed: bool = setting(
+        Switch(),
+        default=True,
+        says="Keep every event for GET /api/v1/events; false: events stay with their orders.",
+    )
+
+
+@frozen
+class WebhooksSection:
+    """How events are posted to subscribers."""
+
+    threads: int = setting(
+        Whole(1, 1_000),
+        default=_DELIVERY.threads,
+        says="Subscriptions delivered to at once, per process.",
+    )
+    timeout_s: float = setting(
+        Seconds(0.1, 60), default=10.0, says="How long an endpoint may take to answer."
+    )
+    retry_first_s: float = setting(
+        Seconds(0.001, 3_600),
+        default=_DELIVERY.retry_first_s,
+        says="Longest wait after a first failure; four times as long after each further one.",
+    )
+    retry_cap_s: float = setting(
+        Seconds(0.001, 86_400), default=_DELIVERY.retry_cap_s, says="Longest wait between two."
+    )
+    give_up_after_s: float = setting(
+        Seconds(0, _YEAR_S),
+        default=_DELIVERY.give_up_after_s,
+        says="How long an event is tried before it is a dead letter.",
+    )
+    allow_http: bool = setting(
+        Switch(), default=False, says="Post to http:// too, where anybody on the way can read."
+    )
+    allow_private_addresses: bool = setting(
+        Switch(),
+        default=False,
+        says="Post to private, loopback and link-local addresses: subscribers could reach what "
+        "only this machine should.",
+    )
+
+
+@frozen
 class LogSection:
     """What is logged, to standard error."""
 
@@ -443,6 +493,8 @@ class Config:
     )
     saga: SagaSection = setting(TableOf(SagaSection), factory=SagaSection, says="")
     worker: WorkerSection = setting(TableOf(WorkerSection), factory=WorkerSection, says="")
+    events: EventsSection = setting(TableOf(EventsSection), factory=EventsSection, says="")
+    webhooks: WebhooksSection = setting(TableOf(WebhooksSection), factory=WebhooksSection, says="")
     log: LogSection = setting(TableOf(LogSection), factory=LogSection, says="")
     file: Path | None = field(default=None)
     """The file it was read from."""

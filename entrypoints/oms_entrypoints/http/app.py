@@ -8,7 +8,16 @@ from typing import TYPE_CHECKING
 import falcon
 import orjson
 
-from oms_entrypoints.http import documents, health, inventory, orders, stock_service, webhooks
+from oms_entrypoints.http import (
+    documents,
+    events,
+    health,
+    inventory,
+    orders,
+    stock_service,
+    subscriptions,
+    webhooks,
+)
 from oms_entrypoints.http.error_handlers import ErrorHandlers
 from oms_entrypoints.http.gate import Gate
 from oms_entrypoints.http.metrics import Metrics
@@ -76,6 +85,12 @@ def _resources(
         stock_service.COMMIT: stock_service.CommitResource(oms, limit_bytes),
         stock_service.COMMIT_PART: stock_service.CommitPartResource(oms, limit_bytes),
         stock_service.MOVEMENTS: stock_service.MovementsResource(oms, limit_bytes),
+        events.EVENTS: events.EventsResource(oms),
+        subscriptions.SUBSCRIPTIONS: subscriptions.SubscriptionsResource(oms, limit_bytes),
+        subscriptions.SUBSCRIPTION: subscriptions.SubscriptionResource(oms, limit_bytes),
+        subscriptions.SECRET: subscriptions.SecretResource(oms),
+        subscriptions.DEAD_LETTERS: subscriptions.DeadLettersResource(oms),
+        subscriptions.REPLAY: subscriptions.ReplayResource(oms, limit_bytes),
         health.HEALTHZ: health.HealthResource(),
         health.READYZ: health.ReadyResource(oms),
         health.METRICS: health.MetricsResource(metrics),

@@ -48,6 +48,9 @@ STATUS_OF: Final[Mapping[type[errors.OmsError], Outcome]] = MappingProxyType(
         # One sentence for malformed, unknown and other people's ids: they look the same.
         errors.OrderNotFound: Outcome(404, "There is no such order here; check the id."),
         errors.PartNotFound: Outcome(404),
+        errors.SubscriptionNotFound: Outcome(
+            404, "There is no such subscription here; check the id."
+        ),
         errors.Conflict: Outcome(409),
         errors.IdempotencyKeyReused: Outcome(422),
         errors.PaymentReferenceInUse: Outcome(409),
@@ -57,6 +60,7 @@ STATUS_OF: Final[Mapping[type[errors.OmsError], Outcome]] = MappingProxyType(
         errors.NotPossible: Outcome(409),
         errors.VersionMismatch: Outcome(412),
         errors.NothingToSteer: Outcome(409),
+        errors.FeedSwitchedOff: Outcome(409),
         errors.StorageTrouble: Outcome(503, _OPERATOR),
         errors.StoreUnavailable: Outcome(503),
         errors.StaleVersion: Outcome(409),

@@ -34,6 +34,7 @@ T = TypeVar("T")
 LIMIT_MAX: Final = 100
 LIMIT_DEFAULT: Final = 50
 OFFSET_MAX: Final = 1_000_000_000
+POSITION_MAX: Final = 2**53
 PARAMETERS_MAX: Final = 50
 _WHOLE: Final = re.compile(r"-?(?:0|[1-9][0-9]{0,17})", re.ASCII)
 _INSTANT: Final = re.compile(
@@ -118,6 +119,22 @@ class StockListing:
     cursor: str | None = ruled(
         _CURSOR, says="`next_cursor` of the page before: goes on after it.", default=None
     )
+
+    def __attrs_post_init__(self) -> None:
+        """Check every parameter."""
+        require(check(self))
+
+
+@frozen
+class EventListing:
+    """Which events to read."""
+
+    after: int = ruled(
+        Whole(0, POSITION_MAX, example=0),
+        says="The position of the last event you have: the next ones follow. 0: from the first.",
+        default=0,
+    )
+    limit: int = ruled(_LIMIT, says="How many at the most.", default=LIMIT_DEFAULT)
 
     def __attrs_post_init__(self) -> None:
         """Check every parameter."""

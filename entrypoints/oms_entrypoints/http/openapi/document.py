@@ -56,16 +56,22 @@ _REFUSAL: Final = (
 _TAGS: Final = {
     "orders": "Place and read orders.",
     "inventory": "Book and read stock.",
-    "webhooks": "What payment providers notify; signed, and without a token.",
+    "events": "Learn of everything that happens.",
+    "webhooks": "Have events posted to an address.",
+    "payment providers": "What payment providers notify; signed, and without a token.",
     "inventory service": "Reserve stock and keep its ledger for another order system.",
     "server": "What a server says about itself; open to everybody.",
 }
 _PATH_PARAMETERS: Final = {
-    "order_id": ("The order's id. Any other text is simply not found.", None),
+    "order_id": ("The order's id. Any other text is simply not found.", "Order"),
+    "subscription_id": (
+        "The subscription's id. Any other text is simply not found.",
+        "Subscription",
+    ),
     "provider": ("The configured name of the account.", "simulated"),
     "tenant_id": ("The tenant whose payments the account holds.", examples.TENANT),
 }
-"""What each stands for, and an example if the order has none."""
+"""What each stands for, and an example: of the view that has it, or as it is."""
 _PATH_PARAMETER: Final = re.compile(r"\{(\w+)\}")
 
 
@@ -198,6 +204,12 @@ class _Writer:
         written["responses"] = dict(sorted(responses.items()))
         return written
 
+    def _example_of(self, name: str) -> str:
+        """Return a path parameter's example: from the view that has it, or as it is."""
+        example = _PATH_PARAMETERS[name][1]
+        answer = self._answers.get(example)
+        return example if answer is None else str(answer[name])
+
     def _parameters(self, operation: Operation) -> list[dict[str, Any]]:
         written: list[dict[str, Any]] = []
         if operation.role is not None:
@@ -211,7 +223,7 @@ class _Writer:
                 "required": True,
                 "description": _PATH_PARAMETERS[name][0],
                 "schema": {"type": "string", "minLength": 1},
-                "example": _PATH_PARAMETERS[name][1] or self._answers["Order"][name],
+                "example": self._example_of(name),
             }
             for name in _PATH_PARAMETER.findall(operation.path)
         ]

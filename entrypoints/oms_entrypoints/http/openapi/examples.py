@@ -12,26 +12,38 @@ from attrs import evolve
 from oms_core import errors
 from oms_core.application.place_order import PlaceOrder
 from oms_core.application.request_reader import read
+from oms_core.application.webhooks import NewSecret
+from oms_core.domain.delivery import DeadLetter, DeliveryProgress
+from oms_core.domain.event_envelope import envelope_of
 from oms_core.domain.inventory import Reserved, StockItem, StockLevel, StockMovement
 from oms_core.domain.order import Order
 from oms_core.domain.order_status import OrderStatus
 from oms_core.domain.payment import Authorization
 from oms_core.domain.saga_position import SagaPhase, SagaPosition
 from oms_core.domain.scope import Scope, order_id_for
+from oms_core.domain.subscription import SigningSecret, Subscription
+from oms_core.ports.event_log import LoggedEvent
 from oms_core.ports.inventory import StockPage
 from oms_core.ports.storage import OrderPage
+from oms_core.ports.subscriptions import Subscribed
 from oms_entrypoints.http.openapi.rule_schemas import example_of
 from oms_entrypoints.http.problems import Problem, problem_of, problem_of_status
 from oms_entrypoints.http.views import (
     booked_view,
+    dead_letter_list_view,
+    event_page_view,
     health_view,
     ledger_view,
+    new_secret_view,
     order_page_view,
     order_view,
     placed_view,
+    replayed_view,
     reservation_answer_view,
     stock_level_view,
     stock_page_view,
+    subscription_list_view,
+    subscription_view,
 )
 
 _SCOPE: Final = Scope(
@@ -42,6 +54,19 @@ _REQUEST_ID: Final = "4f1c2b7a90d34e5f8a6b7c8d9e0f1a2b"
 _LEVEL: Final = StockLevel(StockItem("CRUNCHY-ARMCHAIR"), on_hand=100, reserved=2)
 _MOVEMENT: Final = StockMovement(
     "delivery-4711", _LEVEL.item, 100, "delivery 4711", _AT, "pat@example.com"
+)
+
+_SECRET: Final = SigningSecret.of_bytes(b"an example, not to be used at it")
+_SUBSCRIBED: Final = Subscribed(
+    Subscription(
+        UUID("33333333-3333-4333-8333-333333333333"),
+        _SCOPE,
+        "https://shop.example.com/hooks/orders",
+        (),
+        (_SECRET,),
+        _AT,
+    ),
+    DeliveryProgress(4),
 )
 
 TENANT: Final = str(_SCOPE.tenant_id)
@@ -60,9 +85,37 @@ def answers() -> dict[str, Any]:
         "BookingAnswer": booked_view(_LEVEL),
         "Ledger": ledger_view((_MOVEMENT,)),
         "StockPage": stock_page_view(StockPage((_LEVEL,)), limit=50),
+        "EventPage": event_page_view(_events_of(order), after=0),
+        "Subscription": subscription_view(_SUBSCRIBED),
+        "NewSecret": new_secret_view(NewSecret(_SUBSCRIBED, _SECRET.value)),
+        "SubscriptionList": subscription_list_view([_SUBSCRIBED]),
+        "DeadLetterList": dead_letter_list_view([_dead_letter_of(order)]),
+        "Replayed": replayed_view(1),
         "Health": health_view(),
     }
     return {name: _as_json(view) for name, view in views.items()}
+
+
+def _dead_letter_of(order: Order) -> DeadLetter:
+    event = order.events()[0]
+    return DeadLetter(
+        1,
+        event.event_id,
+        event.event_type,
+        order.id,
+        event.sequence,
+        attempts=80,
+        since=_AT,
+        at=_AT + timedelta(days=3),
+        error="answered 500",
+    )
+
+
+def _events_of(order: Order) -> list[LoggedEvent]:
+    return [
+        LoggedEvent(position, envelope_of(event))
+        for position, event in enumerate(order.events(), 1)
+    ]
 
 
 def problem(error: errors.OmsError) -> dict[str, Any]:

@@ -11,12 +11,22 @@ from attrs import field, frozen
 from oms_core import errors
 from oms_core.application.adjust_stock import AdjustStock
 from oms_core.application.place_order import PlaceOrder
+from oms_core.application.webhooks import ChangeSubscription, ReplayDeadLetters, Subscribe
 from oms_core.domain.rules import Text
 from oms_core.errors import Mistake
 from oms_core.ports.authentication import Role
-from oms_entrypoints.http import documents, health, inventory, orders, stock_service, webhooks
+from oms_entrypoints.http import (
+    documents,
+    events,
+    health,
+    inventory,
+    orders,
+    stock_service,
+    subscriptions,
+    webhooks,
+)
 from oms_entrypoints.http.headers import IDEMPOTENCY_KEY
-from oms_entrypoints.http.query import OrderListing, StockListing
+from oms_entrypoints.http.query import EventListing, OrderListing, StockListing
 from oms_entrypoints.http.resource import JSON
 from oms_entrypoints.http.stock_requests import (
     BookMovement,
@@ -29,14 +39,20 @@ from oms_entrypoints.http.stock_requests import (
 )
 from oms_entrypoints.http.views import (
     BookingAnswerView,
+    DeadLetterListView,
+    EventPageView,
     HealthView,
     LedgerView,
+    NewSecretView,
     OrderPageView,
     OrderView,
     PlacedView,
+    ReplayedView,
     ReservationAnswerView,
     StockLevelView,
     StockPageView,
+    SubscriptionListView,
+    SubscriptionView,
 )
 
 
@@ -94,7 +110,7 @@ RESPONSE_HEADERS: Final[dict[str, dict[str, Any]]] = {
         "schema": {"type": "string"},
     },
     "Location": {
-        "description": "Where the order is.",
+        "description": "Where it is.",
         "schema": {"type": "string", "format": "uri-reference"},
     },
     "Idempotent-Replayed": {
@@ -142,6 +158,12 @@ _INVALID_ORDER: Final = errors.InvalidInput(
 )
 _INVALID_ENTRY: Final = errors.InvalidInput((Mistake("/quantity_delta", "must not be 0"),))
 _INVALID_NAME: Final = errors.InvalidInput((Mistake("/reservation_id", "must not be empty"),))
+_INVALID_URL: Final = errors.InvalidInput((Mistake("/url", "must begin with https://"),))
+_OF_ONE_SUBSCRIPTION: Final = (
+    errors.SubscriptionNotFound(UUID(int=0)),
+    errors.FeedSwitchedOff(),
+    *_STORE,
+)
 _KEY_SAYS: Final = (
     "Allowed beside the body's `idempotency_key`; it must then be the same, or the answer is 400."
 )
@@ -393,7 +415,7 @@ OPERATIONS: Final[tuple[Operation, ...]] = (
         "POST",
         webhooks.WEBHOOKS,
         "receiveWebhook",
-        "webhooks",
+        "payment providers",
         "Notify what happened to a payment.",
         says=(
             "For payment providers, to be configured at them. There is no token: the signature "
@@ -410,6 +432,121 @@ OPERATIONS: Final[tuple[Operation, ...]] = (
             errors.ProviderNotFound(),
             errors.RetryableNotExecuted(),
             *_STORE,
+        ),
+    ),
+    Operation(
+        "GET",
+        events.EVENTS,
+        "readEvents",
+        "events",
+        "Read what happened, in order, from any position on.",
+        says=(
+            "Positions count 1, 2, 3 … per tenant and organization. None is missing, and none "
+            "appears below one that was read before: whoever reads on from `next_after` misses "
+            "nothing. An empty page means that nothing has happened since."
+        ),
+        role=Role.VIEWER,
+        query=EventListing,
+        answers=(Answer(_JSON_200, "The next events.", EventPageView),),
+        refusals=(
+            errors.InvalidInput((Mistake("/limit", "must be from 1 to 100"),)),
+            errors.FeedSwitchedOff(),
+            *_STORE,
+        ),
+    ),
+    Operation(
+        "POST",
+        subscriptions.SUBSCRIPTIONS,
+        "subscribe",
+        "webhooks",
+        "Have events posted to an address.",
+        says=(
+            "The answer alone shows the secret that messages are signed with (Standard "
+            "Webhooks): keep it. If the answer was lost, delete the subscription and subscribe "
+            "again."
+        ),
+        role=Role.ADMIN,
+        body=Subscribe,
+        answers=(Answer(201, "Subscribed.", NewSecretView, headers=("Location",)),),
+        refusals=(_INVALID_URL, errors.FeedSwitchedOff(), *_STORE),
+    ),
+    Operation(
+        "GET",
+        subscriptions.SUBSCRIPTIONS,
+        "listSubscriptions",
+        "webhooks",
+        "List subscriptions with how their deliveries are.",
+        role=Role.ADMIN,
+        answers=(Answer(_JSON_200, "All of them.", SubscriptionListView),),
+        refusals=(errors.FeedSwitchedOff(), *_STORE),
+    ),
+    Operation(
+        "GET",
+        subscriptions.SUBSCRIPTION,
+        "getSubscription",
+        "webhooks",
+        "Read a subscription with how its deliveries are.",
+        role=Role.ADMIN,
+        answers=(Answer(_JSON_200, "The subscription.", SubscriptionView),),
+        refusals=_OF_ONE_SUBSCRIPTION,
+    ),
+    Operation(
+        "PATCH",
+        subscriptions.SUBSCRIPTION,
+        "changeSubscription",
+        "webhooks",
+        "Change a subscription, switch it off, or let it go on after a stop.",
+        role=Role.ADMIN,
+        body=ChangeSubscription,
+        answers=(Answer(_JSON_200, "The subscription after it.", SubscriptionView),),
+        refusals=(_INVALID_URL, *_OF_ONE_SUBSCRIPTION),
+    ),
+    Operation(
+        "DELETE",
+        subscriptions.SUBSCRIPTION,
+        "unsubscribe",
+        "webhooks",
+        "Send nothing any more, and forget what waits.",
+        role=Role.ADMIN,
+        answers=(Answer(204, "Forgotten.", media_type=None),),
+        refusals=_OF_ONE_SUBSCRIPTION,
+    ),
+    Operation(
+        "POST",
+        subscriptions.SECRET,
+        "rotateSecret",
+        "webhooks",
+        "Sign with a new secret.",
+        says=(
+            "For 24 hours messages carry the signatures of the new secret and of the one "
+            "before, so that receivers can change over without losing any."
+        ),
+        role=Role.ADMIN,
+        answers=(Answer(_JSON_200, "The subscription with its new secret.", NewSecretView),),
+        refusals=_OF_ONE_SUBSCRIPTION,
+    ),
+    Operation(
+        "GET",
+        subscriptions.DEAD_LETTERS,
+        "listDeadLetters",
+        "webhooks",
+        "List the events that were sent for three days in vain.",
+        role=Role.ADMIN,
+        answers=(Answer(_JSON_200, "All of them.", DeadLetterListView),),
+        refusals=_OF_ONE_SUBSCRIPTION,
+    ),
+    Operation(
+        "POST",
+        subscriptions.REPLAY,
+        "replayDeadLetters",
+        "webhooks",
+        "Send dead letters again, one or all.",
+        role=Role.ADMIN,
+        body=ReplayDeadLetters,
+        answers=(Answer(_JSON_200, "They are on their way.", ReplayedView),),
+        refusals=(
+            errors.InvalidInput((Mistake("/event_id", "must be a UUID"),)),
+            *_OF_ONE_SUBSCRIPTION,
         ),
     ),
     Operation(

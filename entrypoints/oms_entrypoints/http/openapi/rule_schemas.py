@@ -12,9 +12,11 @@ from typing import TYPE_CHECKING, Any, Final
 
 from oms_core.domain.rules import (
     Amount,
+    Flag,
     ListOf,
     Nested,
     OneOf,
+    SomeOf,
     Text,
     TextTable,
     UuidText,
@@ -129,6 +131,17 @@ def _(rule: Amount, _: Schemas) -> dict[str, Any]:
 @schema_of_rule.register(OneOf)
 def _(rule: OneOf, _: Schemas) -> dict[str, Any]:
     return {"type": "string", "enum": [choice.value for choice in rule.choices]}
+
+
+@schema_of_rule.register(Flag)
+def _(_: Flag, __: Schemas) -> dict[str, Any]:
+    return {"type": "boolean"}
+
+
+@schema_of_rule.register(SomeOf)
+def _(rule: SomeOf, _: Schemas) -> dict[str, Any]:
+    words = {"type": "string", "enum": list(rule.words)}
+    return {"type": "array", "items": words, "uniqueItems": True}
 
 
 @schema_of_rule.register(TextTable)

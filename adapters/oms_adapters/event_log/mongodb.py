@@ -1,0 +1,163 @@
+"""The event log port over one MongoDB database."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Collection as CollectionOf
+from collections.abc import Mapping, Sequence
+from typing import Any, Final, TypeAlias
+from uuid import UUID
+
+from bson.binary import Binary
+from pymongo.errors import BulkWriteError
+
+from oms_adapters.mongodb import Collection, Index, MongoDatabase, Schema
+from oms_core.domain.event_envelope import EventEnvelope
+from oms_core.domain.scope import Scope
+from oms_core.errors import StoreUnavailable
+from oms_core.ports.event_log import LoggedEvent, by_scope, from_log_document, to_log_document
+
+Document: TypeAlias = "dict[str, Any]"
+
+NAME: Final = "event_segments"
+EVENTS_IN_SEGMENT_MAX: Final = 500
+"""Keeps a segment far below the 16 MiB that a document may have."""
+ROUNDS_MAX: Final = 50
+"""How often an append that others overtook begins anew."""
+_DUPLICATE_KEY: Final = 11_000
+
+BY_POSITION: Final = Index(
+    "event_segments_by_position", (("tenant", 1), ("org", 1), ("last", 1)), unique=True
+)
+BY_EVENT: Final = Index(
+    "event_segments_by_event", (("tenant", 1), ("org", 1), ("ids", 1)), unique=True
+)
+EVENTS: Final = Schema(
+    "events", version=1, collections=(Collection(NAME, (BY_POSITION, BY_EVENT)),)
+)
+
+
+class MongoEventLog:
+    """Keeps events in *database*, a batch of one scope in one document; implements ``EventLog``.
+
+    A segment's ``_id`` holds its scope and its first position, which is one above the last
+    position of the segment before. Two processes that append at once choose the same ``_id``;
+    the server takes one of them, and the other begins anew behind it. A second unique index,
+    over the events' ids, refuses a segment that holds an event which is there already.
+
+    Raises:
+        StoreUnusable: a newer version of this program has changed the collection, or an index
+            of it is missing.
+    """
+
+    def __init__(self, database: MongoDatabase) -> None:
+        self._database = database
+        database.migrate(EVENTS)
+        self._segments = database.collection(NAME)
+
+    def append(self, events: Sequence[EventEnvelope]) -> None:
+        """Number what is new; see ``EventLog.append``."""
+        waiting = by_scope(events)
+        for _ in range(ROUNDS_MAX):
+            segments = [
+                segment
+                for scope, each in waiting.items()
+                for segment in _segments_of(scope, each, self._head(scope))
+            ]
+            if not segments or self._inserted(segments):
+                return
+            waiting = {scope: self._unknown(scope, each) for scope, each in waiting.items()}
+        raise StoreUnavailable("MongoDB: others appended events faster, again and again")
+
+    def read(self, scope: Scope, *, after: int, limit: int) -> Sequence[LoggedEvent]:
+        """Return what comes after a position; see ``EventLog.read``."""
+        found: list[LoggedEvent] = []
+        beyond = {**_scope_filter(scope), "last": {"$gt": after}}
+
+        def run() -> list[LoggedEvent]:
+            found.clear()
+            with self._segments.find(
+                beyond, {"ids": 0}, sort=[("last", 1)], hint=BY_POSITION.name
+            ) as segments:
+                for segment in segments:
+                    for position, text in enumerate(segment["events"], segment["first"]):
+                        if position > after:
+                            event = from_log_document(scope, json.loads(text))
+                            found.append(LoggedEvent(position, event))
+                        if len(found) == limit:
+                            return found
+            return found
+
+        return self._database.run(run)
+
+    def heads(self, scopes: CollectionOf[Scope]) -> Mapping[Scope, int]:
+        """Tell the last positions; see ``EventLog.heads``."""
+        return {scope: self._head(scope) for scope in scopes}
+
+    # ------------------------------------------------------------------------------------
+
+    def _head(self, scope: Scope) -> int:
+        """Tell the last position; one that is out of date does no harm, it is refused."""
+        last = self._database.run(
+            lambda: self._segments.find_one(
+                _scope_filter(scope),
+                {"last": 1, "_id": 0},
+                sort=[("last", -1)],
+                hint=BY_POSITION.name,
+            )
+        )
+        return 0 if last is None else int(last["last"])
+
+    def _unknown(self, scope: Scope, events: Sequence[EventEnvelope]) -> list[EventEnvelope]:
+        """Leave out what is in the log already."""
+        ids = [event.event_id for event in events]
+        there = {**_scope_filter(scope), "ids": {"$in": ids}}
+        segments = self._database.run(
+            lambda: list(self._segments.find(there, {"ids": 1}, hint=BY_EVENT.name))
+        )
+        known: set[UUID] = {known_id for segment in segments for known_id in segment["ids"]}
+        return [event for event in events if event.event_id not in known]
+
+    def _inserted(self, segments: list[Document]) -> bool:
+        """Insert all, one after the other; ``False``: one of them came too late.
+
+        What stands before that one is in the log. After a lost answer the repeat comes too late
+        for its own segment, and finds its events there.
+        """
+
+        def run() -> bool:
+            try:
+                self._segments.insert_many(segments, ordered=True)
+            except BulkWriteError as error:
+                details = error.details or {}
+                codes = {each["code"] for each in details.get("writeErrors", ())}
+                if codes != {_DUPLICATE_KEY} or details.get("writeConcernErrors"):
+                    raise
+                return False
+            return True
+
+        return self._database.run(run)
+
+
+def _segments_of(scope: Scope, events: Sequence[EventEnvelope], head: int) -> list[Document]:
+    segments = []
+    for start in range(0, len(events), EVENTS_IN_SEGMENT_MAX):
+        part = events[start : start + EVENTS_IN_SEGMENT_MAX]
+        first = head + start + 1
+        number = first.to_bytes(8, "big")
+        segments.append(
+            {
+                "_id": Binary(scope.tenant_id.bytes + scope.org_id.bytes + number),
+                **_scope_filter(scope),
+                "first": first,
+                "last": first + len(part) - 1,
+                "ids": [event.event_id for event in part],
+                # As text: BSON could not hold every name that a fact may have.
+                "events": [json.dumps(to_log_document(event)) for event in part],
+            }
+        )
+    return segments
+
+
+def _scope_filter(scope: Scope) -> Document:
+    return {"tenant": scope.tenant_id, "org": scope.org_id}

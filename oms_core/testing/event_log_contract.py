@@ -1,0 +1,199 @@
+"""The exam that every event log adapter sits."""
+
+from __future__ import annotations
+
+from abc import ABC, abstractmethod
+from typing import TYPE_CHECKING
+
+from oms_core.domain.event_envelope import EventEnvelope, envelope_of
+from oms_core.domain.order_status import OrderStatus
+from oms_core.testing.at_once import at_once
+from oms_core.testing.orders import AWKWARD_STRINGS, a_scope, an_order, with_status
+
+if TYPE_CHECKING:
+    from oms_core.domain.scope import Scope
+    from oms_core.ports.event_log import EventLog
+
+ACME = a_scope("acme")
+RIVAL = a_scope("rival")
+
+
+def events_of(key: str, *, scope: Scope = ACME, entries: int = 2) -> list[EventEnvelope]:
+    """Return the first events of an order's life."""
+    order = an_order(key, scope=scope)
+    for _ in range(entries - 1):
+        order = with_status(order, OrderStatus.PROCESSING)
+    return [envelope_of(event) for event in order.events()]
+
+
+class EventLogContract(ABC):
+    """Every promise of ``EventLog``, as tests that pytest runs on your adapter.
+
+    Inherit and say how an empty log is made::
+
+        class TestMyEventLog(EventLogContract):
+            def make_log(self) -> EventLog:
+                return MyEventLog()
+    """
+
+    log: EventLog
+
+    @abstractmethod
+    def make_log(self) -> EventLog:
+        """Make an empty log."""
+
+    def setup_method(self) -> None:
+        """Give every test a log of its own; pytest calls it."""
+        self.log = self.make_log()
+
+    def read(self, scope: Scope = ACME, *, after: int = 0) -> list[EventEnvelope]:
+        """Read everything after a position, and see that positions have no gap."""
+        logged = self.log.read(scope, after=after, limit=10_000)
+        assert [one.position for one in logged] == list(range(after + 1, after + 1 + len(logged)))
+        return [one.event for one in logged]
+
+    def test_what_is_appended_is_read_whole_and_in_order(self) -> None:
+        events = events_of("order-1", entries=3) + events_of("order-2")
+
+        self.log.append(events)
+
+        assert self.read() == events
+
+    def test_an_empty_log_is_empty(self) -> None:
+        self.log.append([])
+
+        assert self.read() == []
+        assert self.log.heads([ACME]) == {ACME: 0}
+
+    def test_an_event_appended_again_keeps_its_position(self) -> None:
+        """A relay that dies before it marks what left appends the same again."""
+        first, second = events_of("order-1"), events_of("order-2")
+        self.log.append(first)
+
+        self.log.append(first)
+        self.log.append(first + second)
+        self.log.append(second)
+
+        assert self.read() == first + second
+
+    def test_an_event_twice_in_a_batch_has_one_position(self) -> None:
+        events = events_of("order-1")
+
+        self.log.append(events + events)
+
+        assert self.read() == events
+
+    def test_a_late_relay_with_an_older_view_changes_nothing(self) -> None:
+        events = events_of("order-1", entries=4)
+        self.log.append(events[:3])
+
+        self.log.append(events[:2])
+        self.log.append(events)
+
+        assert self.read() == events
+
+    def test_reading_goes_on_where_it_stopped(self) -> None:
+        events = events_of("order-1", entries=3) + events_of("order-2", entries=4)
+        for event in events:
+            self.log.append([event])
+        read: list[EventEnvelope] = []
+        while page := self.log.read(ACME, after=len(read), limit=2):
+            assert len(page) <= 2
+            read += [one.event for one in page]
+
+        assert read == events
+
+    def test_reading_within_a_batch_goes_on_where_it_stopped(self) -> None:
+        events = events_of("order-1", entries=5)
+        self.log.append(events)
+
+        assert [one.position for one in self.log.read(ACME, after=1, limit=2)] == [2, 3]
+        assert self.read(after=4) == events[4:]
+        assert self.read(after=5) == []
+        assert self.read(after=2**53) == []
+
+    def test_scopes_do_not_see_each_other_nor_count_together(self) -> None:
+        """I9: a gap in the positions would tell how much happens elsewhere."""
+        ours, theirs = events_of("key"), events_of("key", scope=RIVAL, entries=3)
+
+        self.log.append([*ours[:1], *theirs, *ours[1:]])
+
+        assert self.read(ACME) == ours
+        assert self.read(RIVAL) == theirs
+        nobody = a_scope("nobody")
+        assert self.log.heads([ACME, RIVAL, nobody]) == {ACME: 2, RIVAL: 3, nobody: 0}
+
+    def test_organizations_of_one_tenant_are_apart(self) -> None:
+        sister = type(ACME)(ACME.tenant_id, RIVAL.org_id)
+        ours, hers = events_of("key"), events_of("key", scope=sister)
+
+        self.log.append(ours + hers)
+
+        assert (self.read(ACME), self.read(sister)) == (ours, hers)
+
+    def test_awkward_texts_come_back_as_they_were(self) -> None:
+        plain = events_of("order-1", entries=1)[0]
+        facts = {f"fact-{number}": text for number, text in enumerate(AWKWARD_STRINGS)}
+        facts |= {"$gt": "dollar", "a.b": "dot", "": "empty"}
+        event = EventEnvelope(
+            plain.event_id,
+            plain.event_type,
+            plain.timestamp,
+            plain.tenant_id,
+            plain.org_id,
+            "pat@example.com",
+            plain.order_id,
+            plain.sequence,
+            {**plain.payload, "facts": facts},
+        )
+
+        self.log.append([event])
+
+        assert self.read() == [event]
+
+    def test_more_than_a_thousand_events_in_one_batch(self) -> None:
+        events = [e for number in range(301) for e in events_of(f"order-{number}", entries=4)]
+
+        self.log.append(events)
+
+        assert self.read() == events
+
+    def test_many_relays_at_once_leave_no_gap_no_duplicate_and_keep_each_orders_order(self) -> None:
+        """Every event is appended by two relays, in batches that overlap."""
+        orders = [events_of(f"order-{number}", entries=3) for number in range(24)]
+
+        def relay(number: int) -> None:
+            for start in range(0, len(orders), 2):
+                at = (start + 2 * (number // 2)) % len(orders)
+                for upto in (1, 3):
+                    self.log.append([e for order in orders[at : at + 2] for e in order[:upto]])
+
+        at_once(relay, range(8))
+
+        read = self.read()
+        assert sorted(e.event_id for e in read) == sorted(e.event_id for o in orders for e in o)
+        for order in orders:
+            own = [e.sequence for e in read if e.order_id == order[0].order_id]
+            assert own == [1, 2, 3]
+
+    def test_a_reader_beside_busy_relays_never_skips_an_event(self) -> None:
+        """A position that becomes visible late, below one already read, would be skipped."""
+        orders = [events_of(f"order-{number}") for number in range(60)]
+
+        def work(number: int) -> list[EventEnvelope]:
+            if number:
+                for order in orders[number - 1 :: 3]:
+                    self.log.append(order)
+                return []
+            read: list[EventEnvelope] = []
+            while len(read) < 2 * len(orders):
+                page = self.log.read(ACME, after=len(read), limit=7)
+                assert [p.position for p in page] == list(
+                    range(len(read) + 1, len(read) + 1 + len(page))
+                )
+                read += [one.event for one in page]
+            return read
+
+        read, *_ = at_once(work, range(4))
+
+        assert sorted(e.event_id for e in read) == sorted(e.event_id for o in orders for e in o)
