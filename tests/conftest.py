@@ -1,9 +1,15 @@
-"""How hard Hypothesis looks: ``pytest --hypothesis-profile=thorough`` before a release."""
+"""What all tests share: the environment, and how hard Hypothesis looks.
+
+``pytest --hypothesis-profile=thorough`` before a release.
+"""
 
 import os
 from importlib.util import find_spec
 
 from hypothesis import HealthCheck, settings
+
+# pytest-xdist tells its processes how wide the terminal is; commands under test would fold tables.
+os.environ.pop("COLUMNS", None)
 
 # On a shared machine an example may take a second without being slow: no deadline.
 settings.register_profile(

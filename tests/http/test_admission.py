@@ -21,7 +21,7 @@ from tests.support.api import (
     document,
 )
 
-ONE_ORDER = f"{ORDERS}/{uuid4()}"
+ONE_ORDER = f"{ORDERS}/0de50000-0000-4000-8000-00000000404f"
 READS = [("GET", ORDERS), ("HEAD", ORDERS), ("GET", ONE_ORDER), ("GET", LEVELS)]
 WRITES = [("POST", ORDERS), ("POST", ADJUST)]
 PUBLIC = ["/healthz", "/readyz", "/metrics", "/openapi.json", "/docs"]
