@@ -185,7 +185,7 @@ def test_every_command_may_fail_before_or_after_its_effect(
             spares = {target_of(command) for command in wire.sent}
     saboteur = Saboteur(FAULTS[fault], spares=spares)
 
-    with LossyWire(mongo_server.uri(), before=saboteur.strike, patience_ms=100) as wire:
+    with LossyWire(mongo_server.uri(), before=saboteur.strike, patience_ms=200) as wire:
         facts = lived(life, place, wire)
     saboteur.disarm()
 

