@@ -35,6 +35,10 @@ PAYMENT_LAPSED: Final = FailureReason(
     "Nothing is held for the order any more, so it cannot be paid for. Let the customer pay "
     "anew, in a new order.",
 )
+ORDER_IS_OVER: Final = FailureReason(
+    "order_is_over",
+    "The order was refunded before its turn had come; no money is taken for it any more.",
+)
 
 
 @frozen
@@ -49,6 +53,8 @@ class TransferSteps:
         capture = order.payment.capture(order.operation_id)
         if capture is None or not capture.state.is_open:
             return Done()
+        if order.status.is_final:
+            return Refused(ORDER_IS_OVER)
         if order.payment.authorization is None:
             return Refused(PAYMENT_LAPSED)
         provider, name = self.payments.provider_of(order), capture_name(order, capture.id)
