@@ -12,7 +12,7 @@ from oms_core.application.saga import Done, Saga, Step, unchanged
 from oms_core.application.stock_steps import StockSteps
 from oms_core.application.transfer_steps import TransferSteps, close_capture, close_refund
 from oms_core.domain.cancelling import cancel
-from oms_core.domain.capturing import plan_capture, record_capture
+from oms_core.domain.capturing import is_settled_for_good, plan_capture, record_capture
 from oms_core.domain.fulfilling import (
     complete,
     fulfillment_of,
@@ -157,6 +157,9 @@ def _capture_before_goods_leave(payments: PaymentDirectory) -> Apply:
         if policy.capture is CapturePolicy.MANUAL:
             return order
         if order.payment.status is PaymentStatus.NOT_REQUIRED:
+            return order
+        if is_settled_for_good(order.payment):
+            # Whoever took less for good wants no more for the goods; nothing is held for them.
             return order
         provider = payments.find(order.scope.tenant_id, order.payment.provider)
         in_parts = provider is not None and provider.capabilities.captures_in_parts

@@ -150,6 +150,11 @@ def status_of(payment: Payment, total: Money) -> PaymentStatus:
     return payment.status
 
 
+def is_settled_for_good(payment: Payment) -> bool:
+    """Tell whether a final capture was made: the rest was released, and is not to be taken."""
+    return any(one.final and one.state is TransferState.DONE for one in payment.captures)
+
+
 def _is_closed(payment: Payment) -> bool:
     """Tell whether the hold's rest was released: a final capture was the last one."""
     return any(one.final and one.state is not TransferState.REJECTED for one in payment.captures)
