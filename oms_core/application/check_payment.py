@@ -63,10 +63,12 @@ class PaymentCheck:
             return Done()
         provider = self.steps.provider_of(order)
         try:
+            # In this order: a refund that settles in between is in the sums, and still open here.
+            # The other way round its end would be recorded, and then corrected by older sums.
+            refunds = self._refund_ends(order, provider)
             snapshot = provider.lookup(ref_of(order))
             if order.status.is_dead:
                 return self._late(work, snapshot)
-            refunds = self._refund_ends(order, provider)
         except PaymentNotFound:
             if order.payment.authorization is None:
                 return Done()
