@@ -27,6 +27,8 @@ if TYPE_CHECKING:
     from oms_core.domain.order import Order
     from oms_core.ports.payments import OperationResult, PaymentProvider
 
+PAUSE_MAX: Final = timedelta(days=1)
+"""Between two looks at a payment."""
 CAPTURE_PENDING: Final = FailureReason(
     "capture_pending", "The payment provider has not confirmed a capture for long."
 )
@@ -187,8 +189,9 @@ class TransferSteps:
                 assert_never(result.status)
 
     def look_again(self, order: Order, at: datetime) -> Order:
-        """Appoint the next look at what the provider has not decided."""
-        due_at = at + timedelta(seconds=self.payments.settings.recheck_s)
+        """Appoint the next look at refunds that the provider has not decided."""
+        undecided = [one.requested_at for one in order.payment.refunds if one.state.is_open]
+        due_at = next_look(min(undecided, default=at), at, self.payments.settings.recheck_s)
         return appoint(order, OperationKind.CHECK_PAYMENT, at=at, due_at=due_at)
 
     def _key_is_used_up(self, work: Work, step: str) -> bool:
@@ -208,6 +211,16 @@ class TransferSteps:
             and (journal.error or "").startswith(OutcomeUnknown.code)
             and age >= timedelta(seconds=self.payments.settings.proof_after_s)
         )
+
+
+def next_look(since: datetime, at: datetime, recheck_s: float) -> datetime:
+    """Say when to look again at what is open *since* then.
+
+    The longer it takes, the rarer, but at least once a day: every look is remembered, and an
+    order must fit its document however long a provider takes.
+    """
+    pause = max(timedelta(seconds=recheck_s), (at - since) / 2)
+    return at + min(pause, PAUSE_MAX)
 
 
 def capture_name(order: Order, capture_id: UUID) -> str:
