@@ -7,7 +7,8 @@ from typing import TYPE_CHECKING, Final, assert_never
 
 from attrs import frozen
 
-from oms_core.application.payment_steps import FRESH_PART_OF_TTL, ref_of
+from oms_core.application.effect_keys import key_is_used_up
+from oms_core.application.payment_steps import ref_of
 from oms_core.application.saga import Done, NewGeneration, Refused, Waiting
 from oms_core.domain.appointing import appoint
 from oms_core.domain.capturing import await_capture, record_capture, reject_capture
@@ -15,8 +16,8 @@ from oms_core.domain.failure import FailureReason
 from oms_core.domain.operation import OperationKind
 from oms_core.domain.payment import TransferState
 from oms_core.domain.refunding import await_refund, record_refund, reject_refund
-from oms_core.errors import InvalidRequest, InvalidState, OutcomeUnknown, PaymentNotFound
-from oms_core.ports.payments import Capture, OperationStatus, Refund
+from oms_core.errors import InvalidRequest, InvalidState, PaymentNotFound
+from oms_core.ports.payments import Capture, OperationResult, OperationStatus, Refund
 
 if TYPE_CHECKING:
     from datetime import datetime
@@ -25,8 +26,9 @@ if TYPE_CHECKING:
     from oms_core.application.payment_steps import PaymentSteps
     from oms_core.application.saga import StepOutcome, Work
     from oms_core.domain.order import Order
-    from oms_core.ports.payments import OperationResult, PaymentProvider
+    from oms_core.ports.payments import PaymentProvider
 
+PENDING: Final = OperationResult(OperationStatus.PENDING)
 PAUSE_MAX: Final = timedelta(days=1)
 """Between two looks at a payment."""
 CAPTURE_PENDING: Final = FailureReason(
@@ -60,11 +62,15 @@ class TransferSteps:
         if order.payment.authorization is None:
             return Refused(PAYMENT_LAPSED)
         provider, name = self.payments.provider_of(order), capture_name(order, capture.id)
-        if capture.state is TransferState.PENDING or self._key_is_used_up(work, "capture_payment"):
+        is_used_up = self._key_is_used_up(work)
+        if is_used_up or capture.state is TransferState.PENDING:
             found = provider.find_operation(ref_of(order), name)
             if found is not None:
                 return self._captured(capture.id, found)
-            if capture.state is not TransferState.PENDING:
+            if is_used_up and capture.state is TransferState.PENDING:
+                # It was accepted: what the provider no longer knows the key of is not sent anew.
+                return self._captured(capture.id, PENDING)
+            if is_used_up:
                 return NewGeneration()
         command = Capture(ref_of(order), capture.amount, name, work.key(name), final=capture.final)
         try:
@@ -103,7 +109,7 @@ class TransferSteps:
         if refund is None or not refund.state.is_open:
             return Done()
         provider, name = self.payments.provider_of(order), refund_name(order, refund.id)
-        if self._key_is_used_up(work, "give_back"):
+        if self._key_is_used_up(work):
             found = provider.find_operation(ref_of(order), name)
             if found is None:
                 return NewGeneration()
@@ -194,22 +200,12 @@ class TransferSteps:
         due_at = next_look(min(undecided, default=at), at, self.payments.settings.recheck_s)
         return appoint(order, OperationKind.CHECK_PAYMENT, at=at, due_at=due_at)
 
-    def _key_is_used_up(self, work: Work, step: str) -> bool:
-        """Tell whether the present key is of no use any more; see ``PaymentSteps``."""
-        saga = work.order.saga
-        if saga.generation_since is None:
-            return False
-        age = work.now - saga.generation_since
+    def _key_is_used_up(self, work: Work) -> bool:
         provider = self.payments.provider_of(work.order)
-        ttl_s = provider.capabilities.modification_key_ttl_s
-        if age >= timedelta(seconds=FRESH_PART_OF_TTL * ttl_s):
-            return True
-        journal = saga.journal_of(step, "run")
-        return (
-            journal is not None
-            and journal.outcome == "retrying"
-            and (journal.error or "").startswith(OutcomeUnknown.code)
-            and age >= timedelta(seconds=self.payments.settings.proof_after_s)
+        return key_is_used_up(
+            work,
+            ttl_s=provider.capabilities.modification_key_ttl_s,
+            proof_after_s=self.payments.settings.proof_after_s,
         )
 
 

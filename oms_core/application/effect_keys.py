@@ -1,0 +1,38 @@
+"""How long the key of an external call is good for."""
+
+from __future__ import annotations
+
+from datetime import timedelta
+from typing import TYPE_CHECKING, Final
+
+from oms_core.domain.saga_position import SagaPhase
+from oms_core.errors import OutcomeUnknown
+
+if TYPE_CHECKING:
+    from oms_core.application.saga import Work
+
+FRESH_PART_OF_TTL: Final = 0.8
+"""A key this near to being forgotten by the provider is not relied on any more."""
+
+
+def key_is_used_up(work: Work, *, ttl_s: float, proof_after_s: float) -> bool:
+    """Tell whether the present step's key is of no use any more.
+
+    The provider, which remembers keys for *ttl_s* seconds, soon forgets it; or its answer was
+    lost again and again (a provider may replay a stored 500 for ever) and the call is
+    *proof_after_s* seconds old, so that a look-up proves whether it had an effect.
+    """
+    saga = work.order.saga
+    if saga.generation_since is None:
+        return False
+    age = work.now - saga.generation_since
+    if age >= timedelta(seconds=FRESH_PART_OF_TTL * ttl_s):
+        return True
+    action = "undo" if saga.phase is SagaPhase.COMPENSATING else "run"
+    journal = saga.journal_of(saga.step or "", action)
+    return (
+        journal is not None
+        and journal.outcome == "retrying"
+        and (journal.error or "").startswith(OutcomeUnknown.code)
+        and age >= timedelta(seconds=proof_after_s)
+    )
