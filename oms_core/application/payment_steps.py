@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Final, assert_never
 
 from attrs import frozen
 
-from oms_core.application.effect_keys import key_is_used_up
+from oms_core.application.effect_keys import key_is_used_up, may_be_repeated
 from oms_core.application.saga import Done, NewGeneration, Refused, Stuck, Waiting
 from oms_core.domain.failure import FailureReason
 from oms_core.domain.payment import Authorization, PaymentState
@@ -130,9 +130,13 @@ class PaymentSteps:
         # Another sum is another refund: somebody may have given a part back by hand.
         name = f"refund/{snapshot.refunded.minor}"
         refund_id = f"{order.id}:{name}/{order.saga.generation}"
-        if self._key_is_used_up(work, provider.capabilities.modification_key_ttl_s):
+        ttl_s = provider.capabilities.modification_key_ttl_s
+        if self._key_is_used_up(work, ttl_s):
             found = provider.find_operation(ref_of(order), refund_id)
-            return NewGeneration() if found is None else self._released(found, given_back)
+            if found is None:
+                return NewGeneration()
+            if not may_be_repeated(work, found, ttl_s=ttl_s):
+                return self._released(found, given_back)
         result = provider.refund(Refund(ref_of(order), outstanding, refund_id, work.key(name)))
         return self._released(result, given_back)
 

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Final, assert_never
 
 from attrs import frozen
 
-from oms_core.application.effect_keys import key_is_used_up
+from oms_core.application.effect_keys import key_is_used_up, may_be_repeated
 from oms_core.application.payment_steps import ref_of
 from oms_core.application.saga import Done, NewGeneration, Refused, Waiting
 from oms_core.domain.appointing import appoint
@@ -65,12 +65,12 @@ class TransferSteps:
         is_used_up = self._key_is_used_up(work)
         if is_used_up or capture.state is TransferState.PENDING:
             found = provider.find_operation(ref_of(order), name)
-            if found is not None:
+            if found is not None and not self._is_to_be_repeated(work, found):
                 return self._captured(capture.id, found)
-            if is_used_up and capture.state is TransferState.PENDING:
+            if found is None and is_used_up and capture.state is TransferState.PENDING:
                 # It was accepted: what the provider no longer knows the key of is not sent anew.
                 return self._captured(capture.id, PENDING)
-            if is_used_up:
+            if found is None and is_used_up:
                 return NewGeneration()
         command = Capture(ref_of(order), capture.amount, name, work.key(name), final=capture.final)
         try:
@@ -113,7 +113,8 @@ class TransferSteps:
             found = provider.find_operation(ref_of(order), name)
             if found is None:
                 return NewGeneration()
-            return self._refunded(refund.id, found)
+            if not self._is_to_be_repeated(work, found):
+                return self._refunded(refund.id, found)
         command = Refund(ref_of(order), refund.amount, name, work.key(name))
         try:
             result = provider.refund(command)
@@ -199,6 +200,10 @@ class TransferSteps:
         undecided = [one.requested_at for one in order.payment.refunds if one.state.is_open]
         due_at = next_look(min(undecided, default=at), at, self.payments.settings.recheck_s)
         return appoint(order, OperationKind.CHECK_PAYMENT, at=at, due_at=due_at)
+
+    def _is_to_be_repeated(self, work: Work, found: OperationResult) -> bool:
+        capabilities = self.payments.provider_of(work.order).capabilities
+        return may_be_repeated(work, found, ttl_s=capabilities.modification_key_ttl_s)
 
     def _key_is_used_up(self, work: Work) -> bool:
         provider = self.payments.provider_of(work.order)
