@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from oms_core.application.check_payment import PaymentCheck
+from oms_core.application.check_payment import PROVIDER_SILENT, PaymentCheck
 from oms_core.application.goods_steps import GoodsSteps
 from oms_core.application.payment_policy import CapturePolicy
 from oms_core.application.payment_steps import PaymentSteps
@@ -137,14 +137,28 @@ def operation_sagas(
         OperationKind.RENEW_AUTHORIZATION: Saga(
             "renew_authorization",
             version=1,
-            steps=(Step("renew_authorization", run=check.renew, retry=settings.retry),),
-            when_compensated=unchanged,
+            steps=(
+                Step(
+                    "renew_authorization",
+                    run=check.renew,
+                    exhausted=PROVIDER_SILENT,
+                    retry=settings.retry,
+                ),
+            ),
+            when_compensated=check.try_later,
         ),
         OperationKind.CHECK_PAYMENT: Saga(
             "check_payment",
             version=1,
-            steps=(Step("check_payment", run=check.check, retry=settings.retry),),
-            when_compensated=unchanged,
+            steps=(
+                Step(
+                    "check_payment",
+                    run=check.check,
+                    exhausted=PROVIDER_SILENT,
+                    retry=settings.retry,
+                ),
+            ),
+            when_compensated=check.try_later,
         ),
     }
 

@@ -1,7 +1,9 @@
 """A shop in which orders live their whole lives, over the real in-memory adapters."""
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
+from functools import partial
 from random import Random
+from typing import Any, TypeAlias, cast
 from uuid import UUID
 
 from oms_core import (
@@ -17,7 +19,7 @@ from oms_core.application.operation_requests import DeliverGoods, FulfillOrder
 from oms_core.application.order_operations import Asked, Caller
 from oms_core.application.payment_policy import CapturePolicy, PaymentPolicy
 from oms_core.domain.operation import Operation
-from oms_core.ports.payments import Capabilities
+from oms_core.ports.payments import Capabilities, PaymentProvider
 from oms_core.testing.faults import (
     FaultPlan,
     faulty_inbox,
@@ -28,6 +30,8 @@ from oms_core.testing.faults import (
 )
 from tests.support.shop import ARMCHAIR, DRUM, Shop
 
+Answer: TypeAlias = Callable[..., Any]
+"""What a method of the provider answers instead, given the method itself and its arguments."""
 RENEWS = Capabilities(can_reauthorize=True)
 
 
@@ -44,11 +48,16 @@ class OrderLife(Shop):
     ) -> None:
         self.policies = {"simulated": PaymentPolicy(capture)}
         self.keys = 0
+        self.instead: dict[str, Answer] = {}
+        """What the provider's methods do instead, by their names."""
         super().__init__(plan=plan, saga=saga, capabilities=capabilities)
 
     def a_process(self, plan: FaultPlan) -> OrderManagement:
         """Start a process that meets the faults of *plan*."""
-        payments = {name: faulty_payments(p, plan) for name, p in self.providers.items()}
+        payments = {
+            name: faulty_payments(cast("PaymentProvider", _Unlike(p, self.instead)), plan)
+            for name, p in self.providers.items()
+        }
         return OrderManagement(
             storage=faulty_storage(self.storage, plan),
             inventory=faulty_inventory(self.inventory, plan),
@@ -139,3 +148,16 @@ class OrderLife(Shop):
             row.voided.amount,
             row.refunded.amount,
         )
+
+
+class _Unlike:
+    """A provider some of whose methods do something else."""
+
+    def __init__(self, provider: PaymentProvider, instead: Mapping[str, Answer]) -> None:
+        self._provider = provider
+        self._instead = instead
+
+    def __getattr__(self, method: str) -> Any:
+        there = getattr(self._provider, method)
+        instead = self._instead.get(method)
+        return there if instead is None else partial(instead, there)
