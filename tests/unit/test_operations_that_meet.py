@@ -5,7 +5,7 @@ from datetime import timedelta
 
 import pytest
 
-from oms_core import Change, OrderStatus
+from oms_core import Change, OrderStatus, PlaceOrderSettings
 from oms_core.application.operation_requests import (
     CancelOrder,
     CapturePayment,
@@ -21,8 +21,10 @@ from oms_core.domain.payment import PaymentState
 from oms_core.domain.saga_position import SagaPhase
 from oms_core.errors import NotPossible, OutcomeUnknown
 from oms_core.ports.payments import Cancel, Capabilities, Capture, OperationResult, OperationStatus
+from oms_core.testing.faults import Fault, FaultPlan
 from tests.support.order_life import OrderLife
 from tests.support.scripted_payments import PENDING, a_snapshot
+from tests.support.shop import SOFT
 
 ALL = FulfillOrder()
 
@@ -303,3 +305,28 @@ def test_what_was_sent_and_not_heard_of_is_sent_again_under_its_key(method: str)
     assert len(set(keys)) == 1
     assert shop.order().payment.captured.amount == "64.96"
     assert shop.order().payment.refunded.amount == ("64.96" if method == "refund" else "0.00")
+
+
+# -- cancelling ------------------------------------------------------------------------------
+
+
+def test_an_order_that_is_cancelled_while_it_is_confirmed_leaves_no_capture_open() -> None:
+    """The confirmation has had its effect, but it asks for nothing that the end would refuse."""
+    saga = PlaceOrderSettings(allocation=SOFT)
+    calls = OrderLife(CapturePolicy.CONFIRMATION, saga=saga)
+    calls.confirmed()
+    [hardening] = [one.number for one in calls.plan.calls if one.method == "harden"]
+    plan = FaultPlan(
+        {hardening: Fault.PAUSE_AFTER}, meanwhile=lambda: shop.ask("cancel", CancelOrder())
+    )
+    shop = OrderLife(CapturePolicy.CONFIRMATION, saga=saga, plan=plan)
+    shop.place()
+
+    shop.oms.run_until_idle()
+
+    order = shop.order()
+    assert Change.ORDER_CONFIRMED in {entry.change for entry in order.history}
+    assert order.status is OrderStatus.CANCELLED
+    assert not order.payment.captures
+    assert all(one.kind is OperationKind.CANCEL for one in order.operations)
+    assert shop.books() == ("64.96", "0.00", "64.96", "0.00")
