@@ -6,6 +6,8 @@ from random import Random
 from typing import Any, TypeAlias, cast
 from uuid import UUID
 
+from attrs import evolve
+
 from oms_core import (
     NewAdjustment,
     Order,
@@ -14,6 +16,7 @@ from oms_core import (
     PaymentDirectory,
     PlaceOrder,
     PlaceOrderSettings,
+    RunnerSettings,
 )
 from oms_core.application.operation_requests import DeliverGoods, FulfillOrder
 from oms_core.application.order_operations import Asked, Caller
@@ -22,13 +25,11 @@ from oms_core.domain.operation import Operation
 from oms_core.ports.payments import Capabilities, PaymentProvider
 from oms_core.testing.faults import (
     FaultPlan,
-    faulty_inbox,
     faulty_inventory,
     faulty_payments,
-    faulty_publisher,
     faulty_storage,
 )
-from tests.support.shop import ARMCHAIR, DRUM, Shop
+from tests.support.shop import ARMCHAIR, DRUM, LEASE_S, Shop
 
 Answer: TypeAlias = Callable[..., Any]
 """What a method of the provider answers instead, given the method itself and its arguments."""
@@ -36,7 +37,10 @@ RENEWS = Capabilities(can_reauthorize=True)
 
 
 class OrderLife(Shop):
-    """One order of two armchairs and a drum at 19.99 each, with shipping: 64.96 in all."""
+    """One order of two armchairs and a drum at 19.99 each, with shipping: 64.96 in all.
+
+    Nobody subscribes to its events.
+    """
 
     def __init__(
         self,
@@ -45,7 +49,9 @@ class OrderLife(Shop):
         plan: FaultPlan | None = None,
         saga: PlaceOrderSettings | None = None,
         capabilities: Capabilities = RENEWS,
+        lease_s: float = LEASE_S,
     ) -> None:
+        self.lease_s = lease_s
         self.policies = {"simulated": PaymentPolicy(capture)}
         self.keys = 0
         self.instead: dict[str, Answer] = {}
@@ -53,7 +59,7 @@ class OrderLife(Shop):
         super().__init__(plan=plan, saga=saga, capabilities=capabilities)
 
     def a_process(self, plan: FaultPlan) -> OrderManagement:
-        """Start a process that meets the faults of *plan*."""
+        """Start a process that meets the faults of *plan*; it has no subscribers."""
         payments = {
             name: faulty_payments(cast("PaymentProvider", _Unlike(p, self.instead)), plan)
             for name, p in self.providers.items()
@@ -62,11 +68,9 @@ class OrderLife(Shop):
             storage=faulty_storage(self.storage, plan),
             inventory=faulty_inventory(self.inventory, plan),
             payments=PaymentDirectory(payments, policies=self.policies),
-            publisher=faulty_publisher(self.subscriber, plan),
-            inbox=None if self.inbox is None else faulty_inbox(self.inbox, plan),
             clock=self.clock,
             randomness=Random(7),
-            settings=self.settings,
+            settings=evolve(self.settings, runner=RunnerSettings(lease_s=self.lease_s)),
         )
 
     def request(
