@@ -8,13 +8,15 @@ from attrs import frozen
 
 from oms_core.application.payment_steps import ref_of
 from oms_core.application.saga import Done
-from oms_core.application.transfer_steps import refund_name
-from oms_core.domain.appointing import appoint_renewal, renew_authorization
+from oms_core.application.transfer_steps import next_look, refund_name
+from oms_core.domain.appointing import appoint, appoint_renewal, renew_authorization
 from oms_core.domain.capturing import capturable
 from oms_core.domain.correcting import correct
 from oms_core.domain.failure import FailureReason
+from oms_core.domain.operation import OperationState
 from oms_core.domain.payment import PaymentState, PaymentStatus
 from oms_core.domain.refunding import record_refund, reject_refund
+from oms_core.domain.saga_position import Attention
 from oms_core.errors import InvalidState, PaymentNotFound
 from oms_core.ports.payments import OperationStatus, Reauthorize
 
@@ -46,6 +48,11 @@ AUTHORIZATION_EXPIRES: Final = FailureReason(
     "The hold on the customer's money is about to lapse and this provider cannot make it anew. "
     "Capture the payment or cancel the order.",
 )
+PROVIDER_SILENT: Final = FailureReason(
+    "provider_silent",
+    "The payment provider gave no answer for too long. It is asked again later; what else is "
+    "asked of the order goes on.",
+)
 
 
 @frozen
@@ -63,10 +70,12 @@ class PaymentCheck:
             return Done()
         provider = self.steps.provider_of(order)
         try:
+            # In this order: a refund that settles in between is in the sums, and still open here.
+            # The other way round its end would be recorded, and then corrected by older sums.
+            refunds = self._refund_ends(order, provider)
             snapshot = provider.lookup(ref_of(order))
             if order.status.is_dead:
                 return self._late(work, snapshot)
-            refunds = self._refund_ends(order, provider)
         except PaymentNotFound:
             if order.payment.authorization is None:
                 return Done()
@@ -88,6 +97,21 @@ class PaymentCheck:
             return correct(order, snapshot.state, snapshot.captured, snapshot.refunded, at=at)
 
         return Done(record)
+
+    def try_later(self, order: Order, at: datetime) -> Order:
+        """Ask again later, and let what else is asked of the order go on meanwhile."""
+        asked = order.present_operation
+        if asked is None:
+            return order
+        same = [one for one in order.operations if one.kind is asked.kind]
+        in_vain_since = asked.requested_at
+        for one in reversed(same[:-1]):
+            if one.state is not OperationState.REFUSED:
+                break
+            in_vain_since = one.requested_at
+        due_at = next_look(in_vain_since, at, self.steps.settings.recheck_s)
+        attention = Attention(PROVIDER_SILENT.code, PROVIDER_SILENT.message, at)
+        return appoint(order.call_for_attention(attention), asked.kind, at=at, due_at=due_at)
 
     @staticmethod
     def _refund_ends(order: Order, provider: PaymentProvider) -> dict[UUID, OperationResult]:

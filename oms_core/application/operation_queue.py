@@ -6,7 +6,8 @@ from typing import TYPE_CHECKING
 
 from attrs import evolve, frozen
 
-from oms_core.domain.operation import OperationState
+from oms_core.domain.appointing import appoint
+from oms_core.domain.operation import OperationKind, OperationState
 from oms_core.domain.order import SYSTEM
 
 if TYPE_CHECKING:
@@ -14,7 +15,7 @@ if TYPE_CHECKING:
     from datetime import datetime
 
     from oms_core.application.saga import Saga
-    from oms_core.domain.operation import Operation, OperationKind
+    from oms_core.domain.operation import Operation
     from oms_core.domain.order import Order
 
 
@@ -41,7 +42,7 @@ class OperationQueue:
     def _begin(self, order: Order, operation: Operation, at: datetime) -> Order:
         saga = self.sagas[operation.kind]
         if order.saga.attention is not None:
-            order = order.resolve_attention(reason="went on by itself", actor=SYSTEM, at=at)
+            order = _without_flag(order, operation, at)
         over = evolve(order.saga, due_at=None, attention=None)
         order = order.with_operation(evolve(operation, state=OperationState.RUNNING))
         order = evolve(
@@ -50,3 +51,16 @@ class OperationQueue:
             saga=saga.start(at, operation=operation.id),
         )
         return saga.prepare(order, at)
+
+
+def _without_flag(order: Order, beginning: Operation, at: datetime) -> Order:
+    """Take a flag down because something else begins; what raised it may have changed by then.
+
+    A hold that is about to lapse is looked at again afterwards, so that its flag is not lost.
+    """
+    raised_by = order.present_operation
+    order = order.resolve_attention(reason="went on by itself", actor=SYSTEM, at=at)
+    renewal = OperationKind.RENEW_AUTHORIZATION
+    if raised_by is None or raised_by.kind is not renewal or beginning.kind is renewal:
+        return order
+    return appoint(order, renewal, at=at)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from oms_core.application.check_payment import PaymentCheck
+from oms_core.application.check_payment import PROVIDER_SILENT, PaymentCheck
 from oms_core.application.goods_steps import GoodsSteps
 from oms_core.application.payment_policy import CapturePolicy
 from oms_core.application.payment_steps import PaymentSteps
@@ -12,7 +12,7 @@ from oms_core.application.saga import Done, Saga, Step, unchanged
 from oms_core.application.stock_steps import StockSteps
 from oms_core.application.transfer_steps import TransferSteps, close_capture, close_refund
 from oms_core.domain.cancelling import cancel
-from oms_core.domain.capturing import plan_capture, record_capture
+from oms_core.domain.capturing import is_settled_for_good, plan_capture, record_capture
 from oms_core.domain.fulfilling import (
     complete,
     fulfillment_of,
@@ -137,14 +137,28 @@ def operation_sagas(
         OperationKind.RENEW_AUTHORIZATION: Saga(
             "renew_authorization",
             version=1,
-            steps=(Step("renew_authorization", run=check.renew, retry=settings.retry),),
-            when_compensated=unchanged,
+            steps=(
+                Step(
+                    "renew_authorization",
+                    run=check.renew,
+                    exhausted=PROVIDER_SILENT,
+                    retry=settings.retry,
+                ),
+            ),
+            when_compensated=check.try_later,
         ),
         OperationKind.CHECK_PAYMENT: Saga(
             "check_payment",
             version=1,
-            steps=(Step("check_payment", run=check.check, retry=settings.retry),),
-            when_compensated=unchanged,
+            steps=(
+                Step(
+                    "check_payment",
+                    run=check.check,
+                    exhausted=PROVIDER_SILENT,
+                    retry=settings.retry,
+                ),
+            ),
+            when_compensated=check.try_later,
         ),
     }
 
@@ -157,6 +171,9 @@ def _capture_before_goods_leave(payments: PaymentDirectory) -> Apply:
         if policy.capture is CapturePolicy.MANUAL:
             return order
         if order.payment.status is PaymentStatus.NOT_REQUIRED:
+            return order
+        if is_settled_for_good(order.payment):
+            # Whoever took less for good wants no more for the goods; nothing is held for them.
             return order
         provider = payments.find(order.scope.tenant_id, order.payment.provider)
         in_parts = provider is not None and provider.capabilities.captures_in_parts

@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-from datetime import timedelta
 from typing import TYPE_CHECKING, Final, assert_never
 
 from attrs import frozen
 
+from oms_core.application.effect_keys import key_is_used_up, may_be_repeated
 from oms_core.application.saga import Done, NewGeneration, Refused, Stuck, Waiting
 from oms_core.domain.failure import FailureReason
 from oms_core.domain.payment import Authorization, PaymentState
@@ -14,7 +14,6 @@ from oms_core.errors import (
     CredentialsRejected,
     InvalidRequest,
     InvalidState,
-    OutcomeUnknown,
     PaymentNotFound,
 )
 from oms_core.ports.payments import Authorize, Cancel, OperationStatus, PaymentRef, Refund
@@ -42,9 +41,6 @@ PAYMENT_UNAVAILABLE: Final = FailureReason(
     "payment_unavailable", "The payment provider gave no answer for too long."
 )
 
-FRESH_PART_OF_TTL: Final = 0.8
-"""A key this near to being forgotten by the provider is not relied on any more."""
-
 
 @frozen
 class PaymentSteps:
@@ -60,7 +56,7 @@ class PaymentSteps:
             return Done(lambda order, at: order.need_no_payment(at=at))
         provider, ref = self.provider_of(order), ref_of(order)
         try:
-            if self._key_is_used_up(work, "run"):
+            if self._key_is_used_up(work, provider.capabilities.key_ttl_s):
                 return self._prove_no_effect(work, provider.lookup(ref))
             snapshot = self._authorize(provider, ref, work)
         except PaymentNotFound:
@@ -108,7 +104,7 @@ class PaymentSteps:
                 return Done(lambda order, at: order.record_payment_released(at=at))
             case _:
                 # Also what is not held yet: a late authorize must find it forbidden.
-                if self._key_is_used_up(work, "undo"):
+                if self._key_is_used_up(work, provider.capabilities.modification_key_ttl_s):
                     return NewGeneration()
                 command = Cancel(ref, order.id, f"{order.id}:void", work.key("void"))
                 return self._released(provider.cancel(command))
@@ -134,9 +130,13 @@ class PaymentSteps:
         # Another sum is another refund: somebody may have given a part back by hand.
         name = f"refund/{snapshot.refunded.minor}"
         refund_id = f"{order.id}:{name}/{order.saga.generation}"
-        lost = self._key_is_used_up(work, "undo")
-        if lost and provider.find_operation(ref_of(order), refund_id) is None:
-            return NewGeneration()
+        ttl_s = provider.capabilities.modification_key_ttl_s
+        if self._key_is_used_up(work, ttl_s):
+            found = provider.find_operation(ref_of(order), refund_id)
+            if found is None:
+                return NewGeneration()
+            if not may_be_repeated(work, found, ttl_s=ttl_s):
+                return self._released(found, given_back)
         result = provider.refund(Refund(ref_of(order), outstanding, refund_id, work.key(name)))
         return self._released(result, given_back)
 
@@ -167,6 +167,7 @@ class PaymentSteps:
             poll_s=poll_s or self.settings.poll_s,
             deadline_s=self.settings.pending_deadline_s,
             too_late=RELEASE_DEADLINE,
+            gives_up=False,
         )
 
     @staticmethod
@@ -224,27 +225,8 @@ class PaymentSteps:
             case _:
                 assert_never(snapshot.state)
 
-    def _key_is_used_up(self, work: Work, action: str) -> bool:
-        """Tell whether the present key is of no use any more.
-
-        Its answer was lost again and again (a provider may replay a stored 500 for ever), or
-        the provider soon forgets it.
-        """
-        saga = work.order.saga
-        if saga.generation_since is None:
-            return False
-        age = work.now - saga.generation_since
-        journal = saga.journal_of("authorize_payment", action)
-        if action == "run":
-            ttl_s = self.provider_of(work.order).capabilities.key_ttl_s
-            if age >= timedelta(seconds=FRESH_PART_OF_TTL * ttl_s):
-                return True
-        return (
-            journal is not None
-            and journal.outcome == "retrying"
-            and (journal.error or "").startswith(OutcomeUnknown.code)
-            and age >= timedelta(seconds=self.settings.proof_after_s)
-        )
+    def _key_is_used_up(self, work: Work, ttl_s: float) -> bool:
+        return key_is_used_up(work, ttl_s=ttl_s, proof_after_s=self.settings.proof_after_s)
 
     def _prove_no_effect(self, work: Work, snapshot: PaymentSnapshot) -> StepOutcome:
         if snapshot.state is PaymentState.CONFIRMABLE:

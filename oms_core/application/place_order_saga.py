@@ -66,6 +66,9 @@ def _after_confirmation(payments: PaymentDirectory) -> Apply:
     """Say what a confirmed order asks for by itself: its capture, and a look before it lapses."""
 
     def ask(order: Order, at: datetime) -> Order:
+        if is_being_cancelled(order):
+            # It was asked for while the last step was under way: all is given back at once.
+            return order
         policy = payments.policy_of(order.payment.provider)
         if policy.capture is CapturePolicy.CONFIRMATION and capturable(order):
             return ask_for_capture(order, at=at)

@@ -137,8 +137,7 @@ class SagaMoves:
         step = saga.step(order.saga.step)
         match outcome:
             case Done():
-                done = self._done(saga, step, outcome.apply(order, now), now)
-                return done if outcome.flag is None else _flagged(done, outcome.flag, now)
+                return self._done(saga, step, outcome.apply(order, now), now, flag=outcome.flag)
             case Refused():
                 return _refused(step, outcome, order, now)
             case Waiting():
@@ -150,7 +149,15 @@ class SagaMoves:
             case _:
                 assert_never(outcome)
 
-    def _done(self, saga: Saga, step: Step, order: Order, now: datetime) -> Order:
+    def _done(
+        self,
+        saga: Saga,
+        step: Step,
+        order: Order,
+        now: datetime,
+        *,
+        flag: FailureReason | None = None,
+    ) -> Order:
         phase = order.saga.phase
         position = order.saga.noting(step.name, _action(order), "done", at=now)
         following = saga.after(step, phase)
@@ -163,8 +170,9 @@ class SagaMoves:
             ):
                 outcome = following.run(Work(order, now))
                 if isinstance(outcome, Done):
-                    return self._done(saga, following, outcome.apply(order, now), now)
-            return order
+                    order = outcome.apply(order, now)
+                    return self._done(saga, following, order, now, flag=outcome.flag)
+            return order if flag is None else _flagged(order, flag, now)
         order = _going_on(order, evolve(position, wait=None), now)
         if phase is SagaPhase.COMPENSATING:
             order = saga.when_compensated(order, now)
@@ -175,6 +183,9 @@ class SagaMoves:
             ended = OperationState.DONE
         order = order.end_operation(ended, at=now)
         order = evolve(order, saga=evolve(order.saga, phase=phase, step=None, due_at=None))
+        if flag is not None:
+            # Before the next operation begins, which may have to see to it again.
+            order = _flagged(order, flag, now)
         return self._queue.go_on(order, now)
 
     def _troubled(self, step: Step, trouble: Trouble, order: Order, now: datetime) -> Order:

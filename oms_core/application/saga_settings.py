@@ -27,7 +27,8 @@ class PlaceOrderSettings:
     proof_after_s: float = 30.0
     """How old an unanswered call must be before a look-up proves that it had no effect."""
     recheck_s: float = 300.0
-    """How often a refund that the provider has not decided is looked at."""
+    """How soon a refund that the provider has not decided is looked at; the longer it takes, the
+    rarer, but at least once a day."""
     complete_after_s: float | None = None
     """How long after its delivery an order is completed by itself; ``None``: never."""
     retry: Backoff = Backoff()

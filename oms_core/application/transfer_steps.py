@@ -7,7 +7,8 @@ from typing import TYPE_CHECKING, Final, assert_never
 
 from attrs import frozen
 
-from oms_core.application.payment_steps import FRESH_PART_OF_TTL, ref_of
+from oms_core.application.effect_keys import key_is_used_up, may_be_repeated
+from oms_core.application.payment_steps import ref_of
 from oms_core.application.saga import Done, NewGeneration, Refused, Waiting
 from oms_core.domain.appointing import appoint
 from oms_core.domain.capturing import await_capture, record_capture, reject_capture
@@ -15,8 +16,8 @@ from oms_core.domain.failure import FailureReason
 from oms_core.domain.operation import OperationKind
 from oms_core.domain.payment import TransferState
 from oms_core.domain.refunding import await_refund, record_refund, reject_refund
-from oms_core.errors import InvalidRequest, InvalidState, OutcomeUnknown, PaymentNotFound
-from oms_core.ports.payments import Capture, OperationStatus, Refund
+from oms_core.errors import InvalidRequest, InvalidState, PaymentNotFound
+from oms_core.ports.payments import Capture, OperationResult, OperationStatus, Refund
 
 if TYPE_CHECKING:
     from datetime import datetime
@@ -25,8 +26,11 @@ if TYPE_CHECKING:
     from oms_core.application.payment_steps import PaymentSteps
     from oms_core.application.saga import StepOutcome, Work
     from oms_core.domain.order import Order
-    from oms_core.ports.payments import OperationResult, PaymentProvider
+    from oms_core.ports.payments import PaymentProvider
 
+PENDING: Final = OperationResult(OperationStatus.PENDING)
+PAUSE_MAX: Final = timedelta(days=1)
+"""Between two looks at a payment."""
 CAPTURE_PENDING: Final = FailureReason(
     "capture_pending", "The payment provider has not confirmed a capture for long."
 )
@@ -34,6 +38,10 @@ PAYMENT_LAPSED: Final = FailureReason(
     "payment_lapsed",
     "Nothing is held for the order any more, so it cannot be paid for. Let the customer pay "
     "anew, in a new order.",
+)
+ORDER_IS_OVER: Final = FailureReason(
+    "order_is_over",
+    "The order was refunded before its turn had come; no money is taken for it any more.",
 )
 
 
@@ -49,14 +57,20 @@ class TransferSteps:
         capture = order.payment.capture(order.operation_id)
         if capture is None or not capture.state.is_open:
             return Done()
+        if order.status.is_final:
+            return Refused(ORDER_IS_OVER)
         if order.payment.authorization is None:
             return Refused(PAYMENT_LAPSED)
         provider, name = self.payments.provider_of(order), capture_name(order, capture.id)
-        if capture.state is TransferState.PENDING or self._key_is_used_up(work, "capture_payment"):
+        is_used_up = self._key_is_used_up(work)
+        if is_used_up or capture.state is TransferState.PENDING:
             found = provider.find_operation(ref_of(order), name)
-            if found is not None:
+            if found is not None and not self._is_to_be_repeated(work, found):
                 return self._captured(capture.id, found)
-            if capture.state is not TransferState.PENDING:
+            if found is None and is_used_up and capture.state is TransferState.PENDING:
+                # It was accepted: what the provider no longer knows the key of is not sent anew.
+                return self._captured(capture.id, PENDING)
+            if found is None and is_used_up:
                 return NewGeneration()
         command = Capture(ref_of(order), capture.amount, name, work.key(name), final=capture.final)
         try:
@@ -95,11 +109,12 @@ class TransferSteps:
         if refund is None or not refund.state.is_open:
             return Done()
         provider, name = self.payments.provider_of(order), refund_name(order, refund.id)
-        if self._key_is_used_up(work, "give_back"):
+        if self._key_is_used_up(work):
             found = provider.find_operation(ref_of(order), name)
             if found is None:
                 return NewGeneration()
-            return self._refunded(refund.id, found)
+            if not self._is_to_be_repeated(work, found):
+                return self._refunded(refund.id, found)
         command = Refund(ref_of(order), refund.amount, name, work.key(name))
         try:
             result = provider.refund(command)
@@ -181,27 +196,32 @@ class TransferSteps:
                 assert_never(result.status)
 
     def look_again(self, order: Order, at: datetime) -> Order:
-        """Appoint the next look at what the provider has not decided."""
-        due_at = at + timedelta(seconds=self.payments.settings.recheck_s)
+        """Appoint the next look at refunds that the provider has not decided."""
+        undecided = [one.requested_at for one in order.payment.refunds if one.state.is_open]
+        due_at = next_look(min(undecided, default=at), at, self.payments.settings.recheck_s)
         return appoint(order, OperationKind.CHECK_PAYMENT, at=at, due_at=due_at)
 
-    def _key_is_used_up(self, work: Work, step: str) -> bool:
-        """Tell whether the present key is of no use any more; see ``PaymentSteps``."""
-        saga = work.order.saga
-        if saga.generation_since is None:
-            return False
-        age = work.now - saga.generation_since
+    def _is_to_be_repeated(self, work: Work, found: OperationResult) -> bool:
+        capabilities = self.payments.provider_of(work.order).capabilities
+        return may_be_repeated(work, found, ttl_s=capabilities.modification_key_ttl_s)
+
+    def _key_is_used_up(self, work: Work) -> bool:
         provider = self.payments.provider_of(work.order)
-        ttl_s = provider.capabilities.modification_key_ttl_s
-        if age >= timedelta(seconds=FRESH_PART_OF_TTL * ttl_s):
-            return True
-        journal = saga.journal_of(step, "run")
-        return (
-            journal is not None
-            and journal.outcome == "retrying"
-            and (journal.error or "").startswith(OutcomeUnknown.code)
-            and age >= timedelta(seconds=self.payments.settings.proof_after_s)
+        return key_is_used_up(
+            work,
+            ttl_s=provider.capabilities.modification_key_ttl_s,
+            proof_after_s=self.payments.settings.proof_after_s,
         )
+
+
+def next_look(since: datetime, at: datetime, recheck_s: float) -> datetime:
+    """Say when to look again at what is open *since* then.
+
+    The longer it takes, the rarer, but at least once a day: every look is remembered, and an
+    order must fit its document however long a provider takes.
+    """
+    pause = max(timedelta(seconds=recheck_s), (at - since) / 2)
+    return at + min(pause, PAUSE_MAX)
 
 
 def capture_name(order: Order, capture_id: UUID) -> str:

@@ -23,10 +23,13 @@ if TYPE_CHECKING:
 
 
 def capturable(order: Order) -> Money:
-    """Return what of the hold is neither captured nor about to be."""
+    """Return what of the hold is neither captured nor about to be.
+
+    Nothing once the order has come to its end: what was taken then could not be given back.
+    """
     payment = order.payment
     nothing = Money.zero(order.currency)
-    if payment.authorization is None or _is_closed(payment):
+    if payment.authorization is None or order.status.is_final or _is_closed(payment):
         return nothing
     open_captures = sum(one.amount.minor for one in payment.captures if one.state.is_open)
     left = payment.authorization.amount.minor - payment.captured.minor - open_captures
@@ -37,6 +40,8 @@ def why_not_capture(order: Order) -> str | None:
     """Say why nothing can be captured now; ``None``: something can."""
     if is_being_cancelled(order):
         return "The order is being cancelled."
+    if order.status.is_final:
+        return f"The order is {order.status}; no money is taken for it any more."
     if order.payment.status is PaymentStatus.NOT_REQUIRED:
         return "The order costs nothing, so there is nothing to capture."
     if order.saga.operation is None and not order.saga.phase.is_over:
@@ -143,6 +148,11 @@ def status_of(payment: Payment, total: Money) -> PaymentStatus:
             else PaymentStatus.PARTIALLY_CAPTURED
         )
     return payment.status
+
+
+def is_settled_for_good(payment: Payment) -> bool:
+    """Tell whether a final capture was made: the rest was released, and is not to be taken."""
+    return any(one.final and one.state is TransferState.DONE for one in payment.captures)
 
 
 def _is_closed(payment: Payment) -> bool:

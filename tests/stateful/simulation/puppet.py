@@ -130,7 +130,20 @@ class _StringedPort:
         return call
 
 
-_REPEATABLE = {"reserve", "release", "harden", "lookup", "authorize", "cancel", "refund"}
+_REPEATABLE = {
+    "reserve",
+    "release",
+    "harden",
+    "commit_part",
+    "adjust",
+    "lookup",
+    "find_operation",
+    "authorize",
+    "capture",
+    "cancel",
+    "refund",
+    "reauthorize",
+}
 """What a network may deliver twice; a conditional write is refused the second time anyway."""
 
 _NOT_REACHED: dict[str, type[OmsError]] = {

@@ -8,6 +8,7 @@ from uuid import UUID
 
 from attrs import define, field, frozen
 
+from oms_adapters.inbox.memory import MemoryInbox
 from oms_adapters.inventory.memory import MemoryInventory
 from oms_adapters.payments.simulated import MemoryLedger, SimulatedPayments
 from oms_adapters.storage.memory import MemoryStorage
@@ -15,6 +16,7 @@ from oms_core import (
     AdjustStock,
     Allocation,
     Backoff,
+    NewAdjustment,
     NewLineItem,
     OrderManagement,
     PaymentDirectory,
@@ -25,24 +27,30 @@ from oms_core import (
     Scope,
     Settings,
 )
+from oms_core.application.inbox_applier import InboxApplier
 from oms_core.application.operation_queue import OperationQueue
 from oms_core.application.operation_sagas import operation_sagas
 from oms_core.application.outbox_relay import OutboxRelay
+from oms_core.application.payment_policy import PaymentPolicy
 from oms_core.application.place_order_saga import place_order_saga
+from oms_core.application.receive_webhook import Webhook
 from oms_core.application.saga_moves import SagaMoves
 from oms_core.application.saga_runner import SagaRunner
 from oms_core.domain.payment import PaymentState
 from oms_core.domain.scope import order_id_for
 from oms_core.errors import IdempotencyKeyReused, PaymentReferenceInUse, PaymentTrouble
-from oms_core.ports.payments import PaymentRef
+from oms_core.ports.payments import Capabilities, PaymentRef
 from oms_core.testing import SimulatedClock
 from tests.stateful.simulation.puppet import Puppet, stringed
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Callable, Sequence
 
     from oms_core import Order, OrderEvent
     from oms_core.application.place_order import Placed
+    from oms_core.ports.clock import Clock
+    from oms_core.ports.inventory import Inventory
+    from oms_core.ports.storage import OrderStorage
 
 TENANT = UUID("11111111-1111-4111-8111-111111111111")
 SCOPES = (
@@ -51,7 +59,11 @@ SCOPES = (
 )
 SKUS = ("CRUNCHY-ARMCHAIR", "SILENT-DRUM", "WET-TOWEL")
 PLAIN = "plain"
+QUIET_ROUNDS = 4
+"""How often an operator retries what is stuck once faults have ceased."""
 LEASE_S = 30.0
+NOTIFIED_RATE = 0.6
+WEBHOOK_SECRET = "unmistakable-webhook-secret-of-the-world"
 
 KINDS = (
     PLAIN,
@@ -94,11 +106,20 @@ class Asked:
     order_id: UUID
 
 
+def in_memory(clock: Clock) -> tuple[OrderStorage, Inventory]:
+    """Keep orders and stock in memory."""
+    return MemoryStorage(clock), MemoryInventory(clock)
+
+
 @define(slots=False)
 class World:
     """Stores, clients, workers and a clock. Deterministic: the same deeds, the same world."""
 
     allocation: Allocation = field(factory=Allocation)
+    policy: PaymentPolicy = field(factory=PaymentPolicy)
+    capabilities: Capabilities = field(factory=lambda: Capabilities(can_reauthorize=True))
+    complete_after_s: float | None = None
+    stores: Callable[[Clock], tuple[OrderStorage, Inventory]] = in_memory
     clock: SimulatedClock = field(factory=SimulatedClock)
     calls: list[str] = field(factory=list)
     """Every port call of every worker, in order: the trace of the run."""
@@ -110,26 +131,36 @@ class World:
 
     def __attrs_post_init__(self) -> None:
         """Build the system from its real parts."""
-        self.storage = MemoryStorage(self.clock)
-        self.inventory = MemoryInventory(self.clock)
-        self.payments = SimulatedPayments(MemoryLedger(), self.clock)
+        self.storage, self.inventory = self.stores(self.clock)
+        self.inbox = MemoryInbox(self.clock)
+        self.payments = SimulatedPayments(
+            MemoryLedger(),
+            self.clock,
+            webhook_secret=WEBHOOK_SECRET,
+            capabilities=self.capabilities,
+        )
         self.publisher = _Subscriber(self.received)
         saga_settings = PlaceOrderSettings(
             action_deadline_s=300.0,
             pending_deadline_s=300.0,
             retry=Backoff(attempts_max=6, first_s=1.0, cap_s=20.0),
             allocation=self.allocation,
+            complete_after_s=self.complete_after_s,
         )
+        policies = {"simulated": self.policy}
         settings = Settings(saga=saga_settings, runner=RunnerSettings(lease_s=LEASE_S))
         self.oms = OrderManagement(
             storage=self.storage,
             inventory=self.inventory,
-            payments={"simulated": self.payments},
+            payments=PaymentDirectory({"simulated": self.payments}, policies=policies),
+            inbox=self.inbox,
             clock=self.clock,
             randomness=random.Random(1),
             settings=settings,
         )
-        payments = PaymentDirectory({"simulated": stringed(self.payments, "payments", self.calls)})
+        payments = PaymentDirectory(
+            {"simulated": stringed(self.payments, "payments", self.calls)}, policies=policies
+        )
         inventory = stringed(self.inventory, "inventory", self.calls)
         moves = SagaMoves(
             [place_order_saga(inventory, payments, saga_settings)],
@@ -153,8 +184,16 @@ class World:
         request = AdjustStock(sku=sku, quantity_delta=quantity, reason="delivery")
         self.oms.adjust_stock(scope, request, idempotency_key=key, actor="clerk")
 
-    def new_request(self, kind: str, wanted: dict[str, int], *, price: str) -> PlaceOrder:
+    def new_request(
+        self,
+        kind: str,
+        wanted: dict[str, int],
+        *,
+        price: str,
+        extra: str | None = None,
+    ) -> PlaceOrder:
         """Make a request under a key and a payment reference nobody has used."""
+        kind_of_extra = "discount" if (extra or "").startswith("-") else "shipping"
         self.references += 1
         return PlaceOrder(
             idempotency_key=f"key-{self.references}",
@@ -165,6 +204,7 @@ class World:
                 NewLineItem(sku=sku, quantity=quantity, unit_price=price)
                 for sku, quantity in wanted.items()
             ],
+            adjustments=[] if extra is None else [NewAdjustment(kind_of_extra, extra)],
         )
 
     def place(self, scope: Scope, request: PlaceOrder) -> Placed | None:
@@ -199,6 +239,21 @@ class World:
                 self.oms.wake(asked.scope, asked.order_id)
         except PaymentTrouble:
             return
+
+    def provider_notifies(self, asked: Asked, chance: random.Random) -> None:
+        """Let notifications of all that happened come twice, shuffled, and some not at all."""
+        ref = PaymentRef(asked.scope.tenant_id, asked.request.payment_reference)
+        try:
+            sent = self.payments.notifications(ref, copies=2, shuffled_by=chance)
+        except PaymentTrouble:
+            return
+        for one in sent:
+            if chance.random() < NOTIFIED_RATE:
+                self.oms.receive_webhook(Webhook(ref.tenant_id, "simulated", one.headers, one.body))
+
+    def apply_notifications(self) -> None:
+        """Tell orders what was notified."""
+        InboxApplier(self.inbox, self.storage, self.oms.payment_changed).apply_once("applier")
 
     # -- workers -------------------------------------------------------------------------
 
@@ -241,8 +296,9 @@ class World:
         """End all faults, let an operator retry what got stuck, and wait until nothing is due."""
         for puppet in self.live_puppets():
             puppet.finish()
-        self._drive_to_rest()
-        self.operator_retries()
+        for _ in range(QUIET_ROUNDS):
+            self._drive_to_rest()
+            self.operator_retries()
         self._drive_to_rest()
         for _ in range(100):
             self.clock.advance(6.0)
@@ -254,8 +310,7 @@ class World:
     def _drive_to_rest(self) -> None:
         for _ in range(400):
             self.oms.run_until_idle()
-            # What is only appointed, such as a look before a hold lapses, is at rest.
-            if all(order.saga.phase.is_over or order.saga.is_parked for order in self.orders()):
+            if all(self._is_at_rest(order) for order in self.orders()):
                 return
             due_at = self.storage.earliest_due()
             if due_at is None:
@@ -264,6 +319,17 @@ class World:
             self.clock.advance(0.001)
         message = "I6: the system does not come to rest"
         raise AssertionError(message)
+
+    @staticmethod
+    def _is_at_rest(order: Order) -> bool:
+        """Tell whether nothing goes on; what is only appointed, such as a renewal, may come.
+
+        A refund that the provider has not decided is looked at again until it has.
+        """
+        if order.saga.is_parked:
+            return True
+        undecided = any(one.state.is_open for one in order.payment.refunds)
+        return order.saga.phase.is_over and not undecided
 
     def orders(self) -> list[Order]:
         """Read every acknowledged order, as its client would: I8 for each of them."""
