@@ -1,0 +1,128 @@
+"""What clients see: every field by name, never the stored document.
+
+The types below are also what the OpenAPI document is generated from: an answer and its
+description cannot drift apart.
+"""
+
+from oms_entrypoints.http.views.events import (
+    EventPageView,
+    EventPayloadView,
+    EventView,
+    FedEventView,
+    event_page_view,
+)
+from oms_entrypoints.http.views.health import HealthView, health_view
+from oms_entrypoints.http.views.orders import (
+    AddressView,
+    AdjustmentView,
+    FailureView,
+    LineItemView,
+    OrderPageView,
+    OrderSummaryView,
+    OrderView,
+    PlacedView,
+    TimelineEntryView,
+    order_page_view,
+    order_summary_view,
+    order_view,
+    placed_view,
+)
+from oms_entrypoints.http.views.payments import PaymentView
+from oms_entrypoints.http.views.problems import InvalidInputView, MistakeView, ProblemView
+from oms_entrypoints.http.views.sagas import AttentionView, SagaView, StepView, WaitView
+from oms_entrypoints.http.views.shown import AmountText, Cursor, Fact, Shown
+from oms_entrypoints.http.views.stock import (
+    StockLevelView,
+    StockPageView,
+    stock_level_view,
+    stock_page_view,
+)
+from oms_entrypoints.http.views.stock_service import (
+    BookingAnswerView,
+    BookingOutcome,
+    LedgerView,
+    MovementView,
+    ReservationAnswerView,
+    ReservationOutcome,
+    ShortageView,
+    booked_view,
+    key_reused_view,
+    ledger_view,
+    reservation_answer_view,
+    too_little_view,
+)
+from oms_entrypoints.http.views.subscriptions import (
+    DeadLetterListView,
+    DeadLetterView,
+    NewSecretView,
+    ReplayedView,
+    SubscriptionListView,
+    SubscriptionView,
+    dead_letter_list_view,
+    new_secret_view,
+    replayed_view,
+    subscription_list_view,
+    subscription_view,
+)
+
+__all__ = [
+    "AddressView",
+    "AdjustmentView",
+    "AmountText",
+    "AttentionView",
+    "BookingAnswerView",
+    "BookingOutcome",
+    "Cursor",
+    "DeadLetterListView",
+    "DeadLetterView",
+    "EventPageView",
+    "EventPayloadView",
+    "EventView",
+    "Fact",
+    "FailureView",
+    "FedEventView",
+    "HealthView",
+    "InvalidInputView",
+    "LedgerView",
+    "LineItemView",
+    "MistakeView",
+    "MovementView",
+    "NewSecretView",
+    "OrderPageView",
+    "OrderSummaryView",
+    "OrderView",
+    "PaymentView",
+    "PlacedView",
+    "ProblemView",
+    "ReplayedView",
+    "ReservationAnswerView",
+    "ReservationOutcome",
+    "SagaView",
+    "ShortageView",
+    "Shown",
+    "StepView",
+    "StockLevelView",
+    "StockPageView",
+    "SubscriptionListView",
+    "SubscriptionView",
+    "TimelineEntryView",
+    "WaitView",
+    "booked_view",
+    "dead_letter_list_view",
+    "event_page_view",
+    "health_view",
+    "key_reused_view",
+    "ledger_view",
+    "new_secret_view",
+    "order_page_view",
+    "order_summary_view",
+    "order_view",
+    "placed_view",
+    "replayed_view",
+    "reservation_answer_view",
+    "stock_level_view",
+    "stock_page_view",
+    "subscription_list_view",
+    "subscription_view",
+    "too_little_view",
+]
