@@ -4,6 +4,8 @@ The types below are also what the OpenAPI document is generated from: an answer 
 description cannot drift apart.
 """
 
+from oms_entrypoints.http.views.actions import ActionListView, ActionView, action_list_view
+from oms_entrypoints.http.views.chronicle import ChronicleEntryView, ChronicleView, chronicle_view
 from oms_entrypoints.http.views.events import (
     EventPageView,
     EventPayloadView,
@@ -11,11 +13,31 @@ from oms_entrypoints.http.views.events import (
     FedEventView,
     event_page_view,
 )
+from oms_entrypoints.http.views.failures import FailureView, failure_view
+from oms_entrypoints.http.views.foresight import (
+    ForesightView,
+    StatusesView,
+    StockEffectView,
+    foresight_view,
+)
+from oms_entrypoints.http.views.goods import (
+    FulfillmentView,
+    LineQuantitiesView,
+    PiecesView,
+    ReceiptView,
+    ReceivedView,
+    ReturnView,
+    TrackingView,
+    fulfillment_view,
+    pieces_view,
+    quantities_view,
+    return_view,
+)
 from oms_entrypoints.http.views.health import HealthView, health_view
+from oms_entrypoints.http.views.operations import OperationView, operation_view
 from oms_entrypoints.http.views.orders import (
     AddressView,
     AdjustmentView,
-    FailureView,
     LineItemView,
     OrderPageView,
     OrderSummaryView,
@@ -27,9 +49,16 @@ from oms_entrypoints.http.views.orders import (
     order_view,
     placed_view,
 )
-from oms_entrypoints.http.views.payments import PaymentView
+from oms_entrypoints.http.views.payments import (
+    CaptureView,
+    PaymentView,
+    RefundView,
+    capture_view,
+    payment_view,
+    refund_view,
+)
 from oms_entrypoints.http.views.problems import InvalidInputView, MistakeView, ProblemView
-from oms_entrypoints.http.views.sagas import AttentionView, SagaView, StepView, WaitView
+from oms_entrypoints.http.views.sagas import AttentionView, SagaView, StepView, WaitView, saga_view
 from oms_entrypoints.http.views.shown import AmountText, Cursor, Fact, Shown
 from oms_entrypoints.http.views.stock import (
     StockLevelView,
@@ -66,12 +95,17 @@ from oms_entrypoints.http.views.subscriptions import (
 )
 
 __all__ = [
+    "ActionListView",
+    "ActionView",
     "AddressView",
     "AdjustmentView",
     "AmountText",
     "AttentionView",
     "BookingAnswerView",
     "BookingOutcome",
+    "CaptureView",
+    "ChronicleEntryView",
+    "ChronicleView",
     "Cursor",
     "DeadLetterListView",
     "DeadLetterView",
@@ -81,45 +115,70 @@ __all__ = [
     "Fact",
     "FailureView",
     "FedEventView",
+    "ForesightView",
+    "FulfillmentView",
     "HealthView",
     "InvalidInputView",
     "LedgerView",
     "LineItemView",
+    "LineQuantitiesView",
     "MistakeView",
     "MovementView",
     "NewSecretView",
+    "OperationView",
     "OrderPageView",
     "OrderSummaryView",
     "OrderView",
     "PaymentView",
+    "PiecesView",
     "PlacedView",
     "ProblemView",
+    "ReceiptView",
+    "ReceivedView",
+    "RefundView",
     "ReplayedView",
     "ReservationAnswerView",
     "ReservationOutcome",
+    "ReturnView",
     "SagaView",
     "ShortageView",
     "Shown",
+    "StatusesView",
     "StepView",
+    "StockEffectView",
     "StockLevelView",
     "StockPageView",
     "SubscriptionListView",
     "SubscriptionView",
     "TimelineEntryView",
+    "TrackingView",
     "WaitView",
+    "action_list_view",
     "booked_view",
+    "capture_view",
+    "chronicle_view",
     "dead_letter_list_view",
     "event_page_view",
+    "failure_view",
+    "foresight_view",
+    "fulfillment_view",
     "health_view",
     "key_reused_view",
     "ledger_view",
     "new_secret_view",
+    "operation_view",
     "order_page_view",
     "order_summary_view",
     "order_view",
+    "payment_view",
+    "pieces_view",
     "placed_view",
+    "quantities_view",
+    "refund_view",
     "replayed_view",
     "reservation_answer_view",
+    "return_view",
+    "saga_view",
     "stock_level_view",
     "stock_page_view",
     "subscription_list_view",

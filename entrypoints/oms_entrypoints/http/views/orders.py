@@ -13,13 +13,29 @@ from oms_core.domain.order import FulfillmentStatus, ReservationState, ReturnSta
 from oms_core.domain.order_status import OrderStatus
 from oms_core.domain.payment import PaymentStatus
 from oms_core.domain.saga_position import SagaState
-from oms_entrypoints.http.views.payments import PaymentView, payment_view
+from oms_entrypoints.http.views.failures import FailureView, failure_view
+from oms_entrypoints.http.views.goods import (
+    FulfillmentView,
+    LineQuantitiesView,
+    ReturnView,
+    fulfillment_view,
+    quantities_view,
+    return_view,
+)
+from oms_entrypoints.http.views.operations import OperationView, operation_view
+from oms_entrypoints.http.views.payments import (
+    CaptureView,
+    PaymentView,
+    RefundView,
+    capture_view,
+    payment_view,
+    refund_view,
+)
 from oms_entrypoints.http.views.sagas import SagaView, saga_view
 from oms_entrypoints.http.views.shown import AmountText, Cursor, Fact, Shown
 
 if TYPE_CHECKING:
     from oms_core.domain.events import HistoryEntry
-    from oms_core.domain.failure import FailureReason
     from oms_core.domain.order import Order, ShippingAddress
     from oms_core.ports.storage import OrderPage
 
@@ -41,6 +57,7 @@ class LineItemView(TypedDict):
     unit_price: AmountText
     subtotal: AmountText
     location: str
+    quantities: LineQuantitiesView
 
 
 class AdjustmentView(TypedDict):
@@ -62,14 +79,6 @@ class AddressView(TypedDict):
     postal_code: str | None
     country: str
     phone: str | None
-
-
-class FailureView(TypedDict):
-    """Why an order failed."""
-
-    code: Annotated[str, Shown("For programs, such as `payment_declined`.")]
-    message: Annotated[str, Shown("For people.")]
-    provider_code: Annotated[str | None, Shown("The payment provider's own code.")]
 
 
 class TimelineEntryView(TypedDict):
@@ -115,6 +124,13 @@ class OrderSummaryView(TypedDict):
 class OrderView(OrderSummaryView):
     """An order with everything that happened to it."""
 
+    operations: Annotated[
+        list[OperationView], Shown("All that was asked of the order after it was placed.")
+    ]
+    fulfillments: list[FulfillmentView]
+    returns: list[ReturnView]
+    captures: list[CaptureView]
+    refunds: list[RefundView]
     saga: SagaView
     timeline: list[TimelineEntryView]
 
@@ -147,6 +163,11 @@ def order_view(order: Order) -> OrderView:
     """Show all of an order."""
     return {
         **order_summary_view(order),
+        "operations": [operation_view(one) for one in order.operations],
+        "fulfillments": [fulfillment_view(one) for one in order.fulfillments],
+        "returns": [return_view(one) for one in order.returns],
+        "captures": [capture_view(one) for one in order.payment.captures],
+        "refunds": [refund_view(one) for one in order.payment.refunds],
         "saga": saga_view(order.saga),
         "timeline": [_timeline_entry_view(entry) for entry in order.history],
     }
@@ -154,6 +175,7 @@ def order_view(order: Order) -> OrderView:
 
 def order_summary_view(order: Order) -> OrderSummaryView:
     """Show an order without its timeline."""
+    quantities = order.quantities
     goods = Money(sum(line.subtotal.minor for line in order.lines), order.currency)
     return {
         "order_id": order.id,
@@ -164,7 +186,7 @@ def order_summary_view(order: Order) -> OrderSummaryView:
         "return_status": order.return_status,
         "reservation": order.reservation,
         "saga_state": order.saga.state,
-        "failure": _failure_view(order.failure),
+        "failure": failure_view(order.failure),
         "idempotency_key": order.idempotency_key,
         "customer_id": order.customer_id,
         "channel": order.channel,
@@ -181,6 +203,7 @@ def order_summary_view(order: Order) -> OrderSummaryView:
                 "unit_price": line.unit_price.amount,
                 "subtotal": line.subtotal.amount,
                 "location": line.location,
+                "quantities": quantities_view(quantities[line.number]),
             }
             for line in order.lines
         ],
@@ -193,16 +216,6 @@ def order_summary_view(order: Order) -> OrderSummaryView:
         "payment": payment_view(order.payment, order.currency),
         "created_at": order.created_at,
         "updated_at": order.updated_at,
-    }
-
-
-def _failure_view(failure: FailureReason | None) -> FailureView | None:
-    if failure is None:
-        return None
-    return {
-        "code": failure.code,
-        "message": failure.message,
-        "provider_code": failure.provider_code,
     }
 
 
