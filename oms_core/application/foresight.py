@@ -22,6 +22,7 @@ from oms_core.domain.inventory import (
 from oms_core.domain.money import Money
 from oms_core.domain.order import ReservationState
 from oms_core.domain.payment import PaymentState, PaymentStatus, TransferState
+from oms_core.errors import InvalidState
 from oms_core.ports.clock import system_randomness
 from oms_core.ports.payments import (
     Capabilities,
@@ -228,10 +229,11 @@ class _WillingInventory:
 
 @define(eq=False)
 class _WillingPayments:
-    """Says what the order knows of its payment, and does all it is asked."""
+    """Says what the order knows of its payment, and does all it is asked that can be done."""
 
     order: Order
     capabilities: Capabilities
+    refused: set[str] = field(factory=set)
 
     def lookup(self, ref: PaymentRef) -> PaymentSnapshot:
         del ref
@@ -250,7 +252,10 @@ class _WillingPayments:
         return self.lookup(command.ref)
 
     def capture(self, command: Capture) -> OperationResult:
-        del command
+        if command.amount.minor > _held(self.order):
+            # A final capture before this one has released the rest.
+            self.refused.add(command.operation_id)
+            raise InvalidState("no_longer_held")
         return _DONE
 
     def cancel(self, command: Cancel) -> OperationResult:
@@ -261,9 +266,9 @@ class _WillingPayments:
         del command
         return _DONE
 
-    def find_operation(self, ref: PaymentRef, operation_id: str) -> OperationResult:
-        del ref, operation_id
-        return _DONE
+    def find_operation(self, ref: PaymentRef, operation_id: str) -> OperationResult | None:
+        del ref
+        return None if operation_id in self.refused else _DONE
 
     def parse_webhook(self, *_: object) -> NoReturn:
         raise NotImplementedError

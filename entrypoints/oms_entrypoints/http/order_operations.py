@@ -142,7 +142,7 @@ class AskResource(Resource):
         header = req.env.get("HTTP_IDEMPOTENCY_KEY")
         key = "" if foretell and header is None else idempotency_key_of(header, mistakes)
         versions = versions_of(req.env.get("HTTP_IF_MATCH"), mistakes)
-        request = self._read(req, mistakes)
+        request: Any = self._read(req, mistakes)
         subjects = [self._part_of(text) for text in parts.values()]
         known, principal = order_id_of(order_id), caller_of(req)
         if foretell:
