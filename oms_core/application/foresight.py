@@ -68,7 +68,7 @@ class Foresight:
     """What an operation would cause if provider and inventory do what they are asked."""
 
     before: Order
-    """The order when the operation begins: what was asked before it is done."""
+    """The order as it is; if it has other things to do before, as it is when they are done."""
     after: Order
     """The order when the operation is over, or stops by itself."""
     operation_id: UUID
@@ -138,9 +138,11 @@ def look_ahead(
     moves = SagaMoves([placing], queue, system_randomness(), bug_attempts_max=1)
     before = order
     after = queue.go_on(asked, at)
+    waits = after.saga.operation != operation_id
     for _ in range(_MOVES_MAX):
-        if before is order and after.saga.operation == operation_id:
-            before = after
+        if waits and after.saga.operation == operation_id:
+            # What was asked before is done now, and counts no more.
+            waits, before = False, after
             stock.effects.clear()
         operation = after.operation(operation_id)
         due_at = after.saga.due_at
