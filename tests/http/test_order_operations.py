@@ -3,7 +3,7 @@
 from concurrent.futures import ThreadPoolExecutor
 from threading import Barrier
 from typing import Any
-from uuid import UUID, uuid4
+from uuid import uuid4
 
 import pytest
 
@@ -175,8 +175,8 @@ def test_a_key_with_another_request_is_refused(customer: Customer) -> None:
     headers = {"Idempotency-Key": "parcel-1"}
     customer.ask("fulfillments", {"lines": [{"line": 1, "quantity": 1}]}, headers=headers)
 
-    for path, body in (("fulfillments", {}), ("cancel", {})):
-        result = customer.ask(path, body, headers=headers)
+    for path in ("fulfillments", "cancel"):
+        result = customer.ask(path, {}, headers=headers)
         assert (result.status_code, result.json["code"]) == (422, "idempotency_key_reused")
 
 
@@ -484,7 +484,7 @@ def test_an_allowed_action_can_be_asked_for_at_its_path(customer: Customer) -> N
     )
 
     assert approve["allowed"]
-    assert UUID(approve["subject"])
+    assert approve["path"].endswith(f"/returns/{approve['subject']}/approve")
     assert result.status_code == 200
 
 

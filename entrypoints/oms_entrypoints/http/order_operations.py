@@ -167,7 +167,9 @@ class AskResource(Resource):
     def _read(self, req: Request, mistakes: list[Mistake]) -> Any:
         """Read the body; raises what is wrong with it, and all *mistakes* before it."""
         try:
-            request = read(self._route.request, read_optional_json(req, self._body_limit_bytes))
+            request: Any = read(
+                self._route.request, read_optional_json(req, self._body_limit_bytes)
+            )
         except InvalidInput as invalid:
             raise InvalidInput((*mistakes, *invalid.mistakes)) from None
         if mistakes:
