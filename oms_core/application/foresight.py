@@ -4,13 +4,13 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Final, NoReturn
 
-from attrs import define, field, frozen
+from attrs import define, evolve, field, frozen
 
 from oms_core.application.operation_queue import OperationQueue
 from oms_core.application.operation_sagas import operation_sagas
 from oms_core.application.payment_directory import PaymentDirectory
 from oms_core.application.place_order_saga import place_order_saga
-from oms_core.application.saga_moves import SagaMoves, goes_on
+from oms_core.application.saga_moves import SagaMoves
 from oms_core.domain.inventory import (
     AlreadyCommitted,
     AlreadyReleased,
@@ -21,7 +21,8 @@ from oms_core.domain.inventory import (
 )
 from oms_core.domain.money import Money
 from oms_core.domain.order import ReservationState
-from oms_core.domain.payment import PaymentState, PaymentStatus
+from oms_core.domain.payment import PaymentState, PaymentStatus, TransferState
+from oms_core.errors import InvalidState
 from oms_core.ports.clock import system_randomness
 from oms_core.ports.payments import (
     Capabilities,
@@ -31,11 +32,13 @@ from oms_core.ports.payments import (
 )
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Sequence
+    from collections.abc import Sequence
     from datetime import datetime
+    from uuid import UUID
 
     from oms_core.application.saga_settings import PlaceOrderSettings
     from oms_core.domain.inventory import Demand, StockMovement
+    from oms_core.domain.operation import Operation
     from oms_core.domain.order import Order
     from oms_core.domain.scope import Scope
     from oms_core.ports.payments import (
@@ -65,8 +68,31 @@ class Foresight:
     """What an operation would cause if provider and inventory do what they are asked."""
 
     before: Order
+    """The order as it is; if it has other things to do before, as it is when they are done."""
     after: Order
+    """The order when the operation is over, or stops by itself."""
+    operation_id: UUID
     stock: tuple[StockEffect, ...]
+
+    @property
+    def operation(self) -> Operation:
+        """The operation as it would end."""
+        operation = self.after.operation(self.operation_id)
+        if operation is None:
+            message = f"operation {self.operation_id} was not written down"
+            raise LookupError(message)
+        return operation
+
+    @property
+    def why(self) -> str | None:
+        """Why it would be refused or stop; ``None``: it would be done."""
+        operation = self.operation
+        if operation.refusal is not None:
+            return operation.refusal.message
+        attention = self.after.saga.attention
+        if operation.is_over or attention is None:
+            return None
+        return attention.message
 
     @property
     def captured(self) -> Money:
@@ -89,43 +115,61 @@ class Foresight:
 
 def look_ahead(
     order: Order,
-    ask: Callable[[Order], Order],
+    asked: Order,
+    operation_id: UUID,
     *,
     payments: PaymentDirectory,
     settings: PlaceOrderSettings,
     at: datetime,
 ) -> Foresight:
-    """Tell what asking would cause; nothing is stored and nobody is called."""
+    """Tell what an operation would cause; nothing is stored and nobody is called.
+
+    *asked* is *order* with the operation written down. What was asked before runs first, and
+    its effects do not count. Time passes as the order needs it: what waits for a provider's
+    answer gets one.
+    """
     stock = _WillingInventory(order)
     name = order.payment.provider
     real = payments.find(order.scope.tenant_id, name)
     provider = _WillingPayments(order, real.capabilities if real else Capabilities())
     willing = PaymentDirectory({name: provider}, policies={name: payments.policy_of(name)})
     queue = OperationQueue(operation_sagas(stock, willing, settings))
-    asked = queue.go_on(ask(order), at)
     placing = place_order_saga(stock, willing, settings)
     moves = SagaMoves([placing], queue, system_randomness(), bug_attempts_max=1)
-    after = asked
+    before = order
+    after = queue.go_on(asked, at)
+    waits = after.saga.operation != operation_id
     for _ in range(_MOVES_MAX):
-        if not goes_on(after.saga, at):
+        if waits and after.saga.operation == operation_id:
+            # What was asked before is done now, and counts no more.
+            waits, before = False, after
+            stock.effects.clear()
+        operation = after.operation(operation_id)
+        due_at = after.saga.due_at
+        if operation is None or operation.is_over or after.saga.paused or due_at is None:
             break
+        at = max(at, due_at)
+        stock.order = provider.order = after
         after = moves.apply(after, moves.attempt(after, at), at)
     effects = tuple(
         StockEffect(item, on_hand, reserved)
         for item, (on_hand, reserved) in sorted(stock.effects.items())
         if on_hand or reserved
     )
-    return Foresight(order, after, effects)
+    return Foresight(before, after, operation_id, effects)
 
 
 def _held(order: Order) -> int:
     """Tell what is still held and not taken, in minor units."""
     payment = order.payment
-    if payment.authorization is None or payment.status is PaymentStatus.VOIDED:
-        return 0
-    if any(one.final for one in payment.captures if not one.state.is_open and not one.refusal):
+    if payment.authorization is None or _is_closed(order):
         return 0
     return max(payment.authorization.amount.minor - payment.captured.minor, 0)
+
+
+def _is_closed(order: Order) -> bool:
+    """Tell whether the rest of the hold was released with a final capture."""
+    return any(one.final and one.state is TransferState.DONE for one in order.payment.captures)
 
 
 @define(eq=False)
@@ -187,10 +231,11 @@ class _WillingInventory:
 
 @define(eq=False)
 class _WillingPayments:
-    """Says what the order knows of its payment, and does all it is asked."""
+    """Says what the order knows of its payment, and does all it is asked that can be done."""
 
     order: Order
     capabilities: Capabilities
+    refused: set[str] = field(factory=set)
 
     def lookup(self, ref: PaymentRef) -> PaymentSnapshot:
         del ref
@@ -202,13 +247,17 @@ class _WillingPayments:
         )
 
     def authorize(self, command: Authorize) -> PaymentSnapshot:
-        return self.lookup(command.ref)
+        snapshot = self.lookup(command.ref)
+        return evolve(snapshot, state=PaymentState.AUTHORIZED, authorized=command.amount)
 
     def reauthorize(self, command: Reauthorize) -> PaymentSnapshot:
         return self.lookup(command.ref)
 
     def capture(self, command: Capture) -> OperationResult:
-        del command
+        if command.amount.minor > _held(self.order):
+            # A final capture before this one has released the rest.
+            self.refused.add(command.operation_id)
+            raise InvalidState("no_longer_held")
         return _DONE
 
     def cancel(self, command: Cancel) -> OperationResult:
@@ -219,9 +268,9 @@ class _WillingPayments:
         del command
         return _DONE
 
-    def find_operation(self, ref: PaymentRef, operation_id: str) -> OperationResult:
-        del ref, operation_id
-        return _DONE
+    def find_operation(self, ref: PaymentRef, operation_id: str) -> OperationResult | None:
+        del ref
+        return None if operation_id in self.refused else _DONE
 
     def parse_webhook(self, *_: object) -> NoReturn:
         raise NotImplementedError
@@ -232,7 +281,7 @@ class _WillingPayments:
 def _state_of(order: Order) -> PaymentState:
     payment = order.payment
     if payment.captured:
-        whole = payment.captured >= order.total
+        whole = payment.captured >= order.total or _is_closed(order)
         return PaymentState.CAPTURED if whole else PaymentState.PARTIALLY_CAPTURED
     if payment.status is PaymentStatus.AUTHORIZED:
         return PaymentState.AUTHORIZED

@@ -142,7 +142,9 @@ class ReceiveReturn(_Checked):
     """A request to book goods that came back."""
 
     lines: tuple[PiecesReceived, ...] | list[PiecesReceived] = ruled(
-        ListOf(PiecesReceived, 1, LINES_MAX), says="What came back."
+        ListOf(PiecesReceived, 0, LINES_MAX),
+        says="What came back; left out: all that is outstanding, as new, and back into stock.",
+        default=(),
     )
 
     @property

@@ -10,6 +10,8 @@ from typing import TYPE_CHECKING, Final
 
 from attrs import evolve, field, frozen
 
+from oms_core.application.actions import actions_of
+from oms_core.application.chronicle import chronicle_of
 from oms_core.application.inbox_applier import InboxApplier
 from oms_core.application.operation_queue import OperationQueue
 from oms_core.application.operation_sagas import operation_sagas
@@ -17,6 +19,7 @@ from oms_core.application.order_changes import OrderChanges
 from oms_core.application.order_operations import OrderOperations
 from oms_core.application.outbox_relay import OutboxRelay
 from oms_core.application.payment_directory import PaymentDirectory
+from oms_core.application.payment_steps import ref_of
 from oms_core.application.place_order import Placed, PlaceOrder, place_order
 from oms_core.application.place_order_saga import place_order_saga
 from oms_core.application.receive_webhook import Received, Webhook, receive_webhook
@@ -45,7 +48,9 @@ if TYPE_CHECKING:
     from typing import Self
     from uuid import UUID
 
+    from oms_core.application.actions import Action
     from oms_core.application.adjust_stock import AdjustStock
+    from oms_core.application.chronicle import ChronicleEntry
     from oms_core.application.webhooks import Webhooks
     from oms_core.domain.events import HistoryEntry
     from oms_core.domain.inventory import StockLevel
@@ -53,7 +58,7 @@ if TYPE_CHECKING:
     from oms_core.domain.scope import Scope
     from oms_core.ports.clock import Clock, Randomness
     from oms_core.ports.event_log import EventLog, LoggedEvent
-    from oms_core.ports.inbox import WebhookInbox
+    from oms_core.ports.inbox import ReceivedEvent, WebhookInbox
     from oms_core.ports.inventory import Inventory, StockPage
     from oms_core.ports.payments import PaymentProvider
     from oms_core.ports.publisher import EventPublisher
@@ -187,6 +192,29 @@ class OrderManagement:
             OrderNotFound: unknown in this tenant and organization.
         """
         return self.storage.get(scope, order_id).history
+
+    def chronicle(self, scope: Scope, order_id: UUID) -> tuple[ChronicleEntry, ...]:
+        """Read all that is known of an order's life, oldest first.
+
+        More than its ``timeline``: also what was tried and how often, and what its payment
+        provider notified.
+
+        Raises:
+            OrderNotFound: unknown in this tenant and organization.
+        """
+        order = self.storage.get(scope, order_id)
+        notified: Sequence[ReceivedEvent] = ()
+        if self.inbox is not None:
+            notified = self.inbox.of_payment(order.payment.provider, ref_of(order))
+        return chronicle_of(order, notified)
+
+    def actions(self, scope: Scope, order_id: UUID) -> tuple[Action, ...]:
+        """List what may be asked of an order now, and why the rest may not.
+
+        Raises:
+            OrderNotFound: unknown in this tenant and organization.
+        """
+        return actions_of(self.storage.get(scope, order_id))
 
     def list_orders(self, scope: Scope, query: OrderQuery | None = None) -> OrderPage:
         """List orders, newest first.

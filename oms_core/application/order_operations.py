@@ -2,43 +2,21 @@
 
 from __future__ import annotations
 
-import hashlib
-import json
-from datetime import timedelta
-from decimal import Decimal
-from typing import TYPE_CHECKING, Any, TypeAlias
-from uuid import UUID
+from typing import TYPE_CHECKING
+from uuid import UUID, uuid5
 
-from attrs import evolve, frozen, has
+from attrs import frozen
 
-from oms_core.application.operation_requests import quantities
-from oms_core.domain.appointing import appoint
-from oms_core.domain.cancelling import request_cancellation
-from oms_core.domain.capturing import request_capture
-from oms_core.domain.fulfilling import complete, deliver, request_fulfillment
-from oms_core.domain.money import Money
-from oms_core.domain.operation import (
-    Operation,
-    OperationKind,
-    OperationState,
-    operation_id_for,
-)
+from oms_core.application.foresight import look_ahead
+from oms_core.application.operation_wishes import OperationWishes
+from oms_core.domain.operation import Operation, operation_id_for
 from oms_core.domain.order import SYSTEM
-from oms_core.domain.order_status import OrderStatus
-from oms_core.domain.refunding import request_refund
-from oms_core.domain.returning import (
-    announce_receipt,
-    approve_return,
-    reject_return,
-    request_return,
-)
-from oms_core.domain.rules import Amount, fields_of
-from oms_core.errors import IdempotencyKeyReused, InvalidInput, Mistake, VersionMismatch
+from oms_core.errors import IdempotencyKeyReused, VersionMismatch
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
     from datetime import datetime
 
+    from oms_core.application.foresight import Foresight
     from oms_core.application.operation_queue import OperationQueue
     from oms_core.application.operation_requests import (
         CancelOrder,
@@ -51,13 +29,12 @@ if TYPE_CHECKING:
         RefundPayment,
         RequestReturn,
     )
+    from oms_core.application.operation_wishes import Foreseeable, Wish
     from oms_core.application.order_changes import OrderChanges
     from oms_core.application.payment_directory import PaymentDirectory
     from oms_core.application.saga_settings import PlaceOrderSettings
     from oms_core.domain.order import Order
     from oms_core.domain.scope import Scope
-
-Change: TypeAlias = "Callable[[Order, Operation, datetime], Order]"
 
 
 @frozen
@@ -75,8 +52,14 @@ class Caller:
 
     idempotency_key: str
     actor: str = SYSTEM
-    if_version: int | None = None
-    """The order must still have this version; ``None``: whatever it has."""
+    if_version: int | frozenset[int] | None = None
+    """The order must still have this version, or one of these; ``None``: whatever it has."""
+
+    def accepts(self, version: int) -> bool:
+        """Tell whether the caller decided on the order in this version."""
+        if isinstance(self.if_version, frozenset):
+            return version in self.if_version
+        return self.if_version in {None, version}
 
 
 class OrderOperations:
@@ -102,17 +85,11 @@ class OrderOperations:
         """Take what changes orders and what begins operations."""
         self._changes = changes
         self._queue = queue
-        self._payments = payments
-        self._settings = settings
+        self._wishes = OperationWishes(payments, settings)
 
     def cancel(self, scope: Scope, order_id: UUID, request: CancelOrder, caller: Caller) -> Asked:
         """Cancel an order of which nothing has left: stock and money are given back."""
-
-        def change(order: Order, operation: Operation, at: datetime) -> Order:
-            order = request_cancellation(order, operation, reason=request.reason, at=at)
-            return _turned_back_at_once(order, at)
-
-        return self._ask(scope, order_id, OperationKind.CANCEL, request, caller, change)
+        return self._ask(scope, order_id, self._wishes.cancel(request), caller)
 
     def capture(
         self, scope: Scope, order_id: UUID, request: CapturePayment, caller: Caller
@@ -122,13 +99,7 @@ class OrderOperations:
         Raises:
             InvalidInput: the amount has more decimals than the currency.
         """
-
-        def change(order: Order, operation: Operation, at: datetime) -> Order:
-            amount = _money(request.amount, order)
-            final = request.final or not self._captures_in_parts(order)
-            return request_capture(order, operation, amount, final=final, at=at)
-
-        return self._ask(scope, order_id, OperationKind.CAPTURE, request, caller, change)
+        return self._ask(scope, order_id, self._wishes.capture(request), caller)
 
     def fulfill(self, scope: Scope, order_id: UUID, request: FulfillOrder, caller: Caller) -> Asked:
         """Let goods leave: the payment is captured as the policy says, then stock is taken.
@@ -136,13 +107,7 @@ class OrderOperations:
         Raises:
             InvalidInput: a line that the order does not have.
         """
-
-        def change(order: Order, operation: Operation, at: datetime) -> Order:
-            return request_fulfillment(
-                order, operation, quantities(request.lines), request.tracking, at=at
-            )
-
-        return self._ask(scope, order_id, OperationKind.FULFILL, request, caller, change)
+        return self._ask(scope, order_id, self._wishes.fulfill(request), caller)
 
     def deliver(
         self,
@@ -157,23 +122,13 @@ class OrderOperations:
         Raises:
             PartNotFound: the order has no such fulfillment.
         """
-
-        def change(order: Order, operation: Operation, at: datetime) -> Order:
-            return self._completed_later(deliver(order, operation, fulfillment_id, at=at), at)
-
-        kind, about = OperationKind.DELIVER, fulfillment_id
-        return self._ask(scope, order_id, kind, request, caller, change, about=about, at_once=True)
+        return self._ask(scope, order_id, self._wishes.deliver(fulfillment_id, request), caller)
 
     def complete(
         self, scope: Scope, order_id: UUID, request: CompleteOrder, caller: Caller
     ) -> Asked:
         """Close an order that was delivered."""
-
-        def change(order: Order, operation: Operation, at: datetime) -> Order:
-            return complete(order, operation, at=at)
-
-        kind = OperationKind.COMPLETE
-        return self._ask(scope, order_id, kind, request, caller, change, at_once=True)
+        return self._ask(scope, order_id, self._wishes.complete(request), caller)
 
     def request_return(
         self, scope: Scope, order_id: UUID, request: RequestReturn, caller: Caller
@@ -183,14 +138,7 @@ class OrderOperations:
         Raises:
             InvalidInput: a line that the order does not have.
         """
-
-        def change(order: Order, operation: Operation, at: datetime) -> Order:
-            return request_return(
-                order, operation, quantities(request.lines), reason=request.reason, at=at
-            )
-
-        kind = OperationKind.REQUEST_RETURN
-        return self._ask(scope, order_id, kind, request, caller, change, at_once=True)
+        return self._ask(scope, order_id, self._wishes.request_return(request), caller)
 
     def approve_return(
         self,
@@ -205,12 +153,7 @@ class OrderOperations:
         Raises:
             PartNotFound: the order has no such return.
         """
-
-        def change(order: Order, operation: Operation, at: datetime) -> Order:
-            return approve_return(order, operation, return_id, note=request.note, at=at)
-
-        kind, about = OperationKind.APPROVE_RETURN, return_id
-        return self._ask(scope, order_id, kind, request, caller, change, about=about, at_once=True)
+        return self._ask(scope, order_id, self._wishes.approve_return(return_id, request), caller)
 
     def reject_return(
         self,
@@ -225,12 +168,7 @@ class OrderOperations:
         Raises:
             PartNotFound: the order has no such return.
         """
-
-        def change(order: Order, operation: Operation, at: datetime) -> Order:
-            return reject_return(order, operation, return_id, note=request.note, at=at)
-
-        kind, about = OperationKind.REJECT_RETURN, return_id
-        return self._ask(scope, order_id, kind, request, caller, change, about=about, at_once=True)
+        return self._ask(scope, order_id, self._wishes.reject_return(return_id, request), caller)
 
     def receive_return(
         self,
@@ -246,12 +184,7 @@ class OrderOperations:
             InvalidInput: a line that the order does not have.
             PartNotFound: the order has no such return.
         """
-
-        def change(order: Order, operation: Operation, at: datetime) -> Order:
-            return announce_receipt(order, operation, return_id, request.received, at=at)
-
-        kind = OperationKind.RECEIVE_RETURN
-        return self._ask(scope, order_id, kind, request, caller, change, about=return_id)
+        return self._ask(scope, order_id, self._wishes.receive_return(return_id, request), caller)
 
     def refund(self, scope: Scope, order_id: UUID, request: RefundPayment, caller: Caller) -> Asked:
         """Give captured money back: an amount, the share of some pieces, or all of it.
@@ -260,36 +193,43 @@ class OrderOperations:
             InvalidInput: a line that the order does not have, or an amount with more decimals
                 than the currency.
         """
+        return self._ask(scope, order_id, self._wishes.refund(request), caller)
 
-        def change(order: Order, operation: Operation, at: datetime) -> Order:
-            return request_refund(
-                order,
-                operation,
-                amount=_money(request.amount, order),
-                lines=quantities(request.lines),
-                reason=request.reason,
-                at=at,
-            )
-
-        return self._ask(scope, order_id, OperationKind.REFUND, request, caller, change)
-
-    # ------------------------------------------------------------------------------------
-
-    def _ask(
+    def look_ahead(
         self,
         scope: Scope,
         order_id: UUID,
-        kind: OperationKind,
-        request: object,
-        caller: Caller,
-        change: Change,
+        request: Foreseeable,
         *,
-        about: UUID | None = None,
-        at_once: bool = False,
-    ) -> Asked:
-        """Write down what is asked; *at_once* says that nothing is left to do then."""
+        if_version: int | frozenset[int] | None = None,
+    ) -> Foresight:
+        """Tell what a request would cause if it were asked now; changes nothing, calls nobody.
+
+        By the tables that would do it, over a provider and an inventory that do all they are
+        asked. It raises what asking would raise, but for what concerns the key.
+        """
+        order = self._changes.storage.get(scope, order_id)
+        if not Caller("", if_version=if_version).accepts(order.version):
+            raise VersionMismatch(order.id, order.version)
+        at = self._changes.clock.now()
+        # No key has this id: what is asked under a key has another name.
+        operation_id = uuid5(order_id, "look ahead")
+        asked = self._wishes.of(request).written_down(order, operation_id, actor=SYSTEM, at=at)
+        return look_ahead(
+            order,
+            asked,
+            operation_id,
+            payments=self._wishes.payments,
+            settings=self._wishes.settings,
+            at=at,
+        )
+
+    # ------------------------------------------------------------------------------------
+
+    def _ask(self, scope: Scope, order_id: UUID, wish: Wish, caller: Caller) -> Asked:
+        """Write down what is asked."""
         operation_id = operation_id_for(order_id, caller.idempotency_key)
-        fingerprint = _fingerprint(kind, about, request)
+        fingerprint = wish.fingerprint
         replayed = False
 
         def ask(order: Order, at: datetime) -> Order:
@@ -300,20 +240,10 @@ class OrderOperations:
                 if known.fingerprint != fingerprint:
                     raise IdempotencyKeyReused
                 return order
-            if caller.if_version not in {None, order.version}:
+            if not caller.accepts(order.version):
                 raise VersionMismatch(order.id, order.version)
-            asked = Operation(
-                operation_id,
-                kind,
-                OperationState.QUEUED,
-                requested_at=at,
-                actor=caller.actor,
-                fingerprint=fingerprint,
-                subject=about,
-            )
-            if at_once:
-                asked = evolve(asked, state=OperationState.DONE, ended_at=at)
-            return self._queue.go_on(change(order, asked, at), at)
+            asked = wish.written_down(order, operation_id, actor=caller.actor, at=at)
+            return self._queue.go_on(asked, at)
 
         order = self._changes.change(scope, order_id, ask)
         operation = order.operation(operation_id)
@@ -321,62 +251,3 @@ class OrderOperations:
             message = f"operation {operation_id} was not written down"
             raise LookupError(message)
         return Asked(order, operation, replayed)
-
-    def _completed_later(self, order: Order, at: datetime) -> Order:
-        """Appoint the completion of an order that was just delivered, if that is configured."""
-        after_s = self._settings.complete_after_s
-        if after_s is None or order.status is not OrderStatus.DELIVERED:
-            return order
-        due_at = at + timedelta(seconds=after_s)
-        return appoint(order, OperationKind.COMPLETE, at=at, due_at=due_at)
-
-    def _captures_in_parts(self, order: Order) -> bool:
-        provider = self._payments.find(order.scope.tenant_id, order.payment.provider)
-        return provider is not None and provider.capabilities.captures_in_parts
-
-
-def _turned_back_at_once(order: Order, at: datetime) -> Order:
-    """Let an order that waits, backs off or needs a person look at its cancellation now."""
-    saga = order.saga
-    if saga.phase.is_over or saga.paused:
-        return order
-    if saga.attention is not None and saga.due_at is None:
-        order = order.resolve_attention(reason="it is being cancelled", actor=SYSTEM, at=at)
-    return evolve(order, saga=evolve(order.saga, due_at=at))
-
-
-def _money(amount: str | int | Decimal | None, order: Order) -> Money | None:
-    if amount is None:
-        return None
-    try:
-        money = Money.of(amount, order.currency)
-    except ValueError as wrong:
-        raise InvalidInput((Mistake("/amount", str(wrong)),)) from None
-    if not money:
-        raise InvalidInput((Mistake("/amount", "must not be 0"),))
-    return money
-
-
-def _fingerprint(kind: OperationKind, about: UUID | None, request: object) -> str:
-    """SHA-256 of what is asked: equal for requests that mean the same."""
-    content = [kind, str(about or ""), _plain(request)]
-    text = json.dumps(content, sort_keys=True, separators=(",", ":"))
-    return hashlib.sha256(text.encode()).hexdigest()
-
-
-def _plain(value: Any) -> Any:
-    """Write a request in JSON's types; what has its default is left out."""
-    if has(type(value)):
-        return {
-            field.name: _exact(given) if isinstance(field.rule, Amount) else _plain(given)
-            for field in fields_of(type(value))
-            if (given := getattr(value, field.name)) != field.default
-        }
-    if isinstance(value, list | tuple):
-        return [_plain(one) for one in value]
-    return value if isinstance(value, bool | int) else str(value)
-
-
-def _exact(amount: str | int | Decimal) -> str:
-    """Write an amount so that ``5``, ``"5"`` and ``"5.00"`` are the same."""
-    return f"{Decimal(amount).normalize():f}"

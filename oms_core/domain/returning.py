@@ -11,7 +11,7 @@ from oms_core.domain.fulfilling import choose, excess
 from oms_core.domain.line_item import LineQuantity
 from oms_core.domain.order import ReturnStatus
 from oms_core.domain.order_status import OrderStatus
-from oms_core.domain.returns import Receipt, ReceivedLine, Return, ReturnState
+from oms_core.domain.returns import Condition, Receipt, ReceivedLine, Return, ReturnState
 from oms_core.errors import NotPossible, PartNotFound
 
 if TYPE_CHECKING:
@@ -148,12 +148,14 @@ def why_not_receive(order: Order, return_id: UUID | None = None) -> str | None:
     """Say why no goods of a return (or any) can be received now; ``None``: they can."""
     states = {ReturnState.APPROVED, ReturnState.PARTIALLY_RECEIVED}
     if return_id is None:
-        if not any(one.state in states for one in order.returns):
+        if not any(one.state in states and _outstanding(one) for one in order.returns):
             return "No approved return has goods outstanding."
     else:
-        state = return_of(order, return_id).state
-        if state not in states:
-            return f"The return is {state}; only goods of an approved one can be received."
+        one = return_of(order, return_id)
+        if one.state not in states:
+            return f"The return is {one.state}; only goods of an approved one can be received."
+        if not _outstanding(one):
+            return "All goods of the return came back and are being booked."
     if order.status not in _CAN_RECEIVE:
         return f"The order is {order.status}; nothing comes back to it any more."
     return None
@@ -169,6 +171,8 @@ def announce_receipt(
 ) -> Order:
     """Write down what came back; it counts once stock has been told.
 
+    Without *lines*: all that is outstanding, as new, and back into stock.
+
     Raises:
         InvalidInput: a line that the order does not have.
         PartNotFound: the order has no such return.
@@ -178,15 +182,14 @@ def announce_receipt(
     why = why_not_receive(order, return_id)
     if why is not None:
         raise NotPossible(operation.kind, why)
-    announced = {part.line: part.quantity for part in one.lines}
-    left = {
-        line.number: announced.get(line.number, 0) - one.announced(line.number)
-        for line in order.lines
-    }
+    left = {line.number: 0 for line in order.lines} | _outstanding(one)
     wanted = [LineQuantity(part.line, part.quantity) for part in lines]
-    why = excess(order, choose(order, wanted, left), left, "receive")
+    chosen = choose(order, wanted, left)
+    why = excess(order, chosen, left, "receive")
     if why is not None:
         raise NotPossible(operation.kind, why)
+    if not lines:
+        lines = [ReceivedLine(part.line, part.quantity, Condition.NEW, True) for part in chosen]
     receipt = Receipt(operation.id, tuple(lines), at)
     received = evolve(one, receipts=(*one.receipts, receipt))
     return evolve(order.with_operation(operation), returns=_with(order, received))
@@ -237,6 +240,12 @@ def return_of(order: Order, return_id: UUID) -> Return:
         if one.id == return_id:
             return one
     raise PartNotFound("return", return_id)
+
+
+def _outstanding(one: Return) -> dict[int, int]:
+    """Tell how many pieces of each line are still to come back, where there are any."""
+    left = {part.line: part.quantity - one.announced(part.line) for part in one.lines}
+    return {line: quantity for line, quantity in left.items() if quantity}
 
 
 def _decided(

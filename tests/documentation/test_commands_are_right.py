@@ -47,7 +47,7 @@ def test_the_page_names_every_option_and_no_other() -> None:
         option
         for _, command in leaves()
         for parameter in command.params
-        for option in parameter.opts
+        for option in (*parameter.opts, *parameter.secondary_opts)
         if option.startswith("--")
     }
     assert options

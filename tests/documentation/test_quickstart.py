@@ -122,3 +122,39 @@ def test_whoever_follows_the_readme_gets_a_confirmed_order(
 
     assert json.loads(next(line for line in out.splitlines() if line.startswith("{")))["order_id"]
     assert f"Order {ORDER_ID}  confirmed" in out
+
+
+@pytest.mark.slow
+@pytest.mark.usefixtures("server")
+def test_whoever_follows_the_life_of_an_order_sees_what_it_shows(
+    tmp_path: Path, environment: dict[str, str], port: int
+) -> None:
+    commands = typed(pages.DOCS / "order-life.md")
+
+    out = run(commands, tmp_path, environment, port)
+
+    assert '"captured":"132.35"' in out, "the dry run"
+    answers = [json.loads(line) for line in out.splitlines() if line.startswith("{")]
+    assert not [answer for answer in answers if "detail" in answer]
+    statuses = [
+        entry["status_after"]
+        for answer in answers
+        for entry in answer.get("timeline", ())
+        if entry["status_after"] not in {None, entry["status_before"]}
+    ]
+    assert statuses == [
+        "pending_payment",
+        "payment_authorized",
+        "confirmed",
+        "processing",
+        "partially_fulfilled",
+        "fulfilled",
+        "delivered",
+        "completed",
+        "return_requested",
+        "partially_returned",
+        "partially_refunded",
+    ]
+    assert re.search(r"card-4711 +refunded +264\.70 USD +264\.70 +0\.00 +132\.35", out) or (
+        "132.35" in out.rpartition("card-4711")[2]
+    )

@@ -279,7 +279,9 @@ def operation_of(method: str, path: str) -> JsonObject | None:
 def _path_of(path: str) -> str:
     if re.fullmatch(r"/webhooks/[^/]+/[^/]+", path):
         return "/webhooks/{provider}/{tenant_id}"
-    path = re.sub(rf"^{ORDERS}/[^/]+$", ORDERS + "/{order_id}", path)
+    path = re.sub(rf"^{ORDERS}/[^/]+", ORDERS + "/{order_id}", path)
+    for part in ("fulfillment", "return", "operation"):
+        path = re.sub(rf"(?<=/{part}s)/[^/]+", f"/{{{part}_id}}", path)
     return re.sub(rf"^{SUBSCRIPTIONS}/[^/]+", SUBSCRIPTIONS + "/{subscription_id}", path)
 
 

@@ -101,6 +101,8 @@ def _settings(config: Config) -> Settings:
             pending_deadline_s=saga.pending_deadline_s,
             poll_s=saga.poll_s,
             proof_after_s=saga.proof_after_s,
+            recheck_s=saga.recheck_s,
+            complete_after_s=saga.complete_after_s,
             retry=Backoff(saga.attempts_max, saga.retry_first_s, saga.retry_cap_s),
             allocation=Allocation(AllocationModel(stock.allocation), stock.ttl_s),
             allocation_by_tenant={

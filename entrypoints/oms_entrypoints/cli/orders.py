@@ -1,4 +1,4 @@
-"""``oms orders``: list, show and watch orders."""
+"""``oms orders``: list, show and watch orders, and ask things of them."""
 
 from __future__ import annotations
 
@@ -9,9 +9,10 @@ import click
 
 from oms_core.domain.order_status import OrderStatus
 from oms_core.ports.storage import OrderQuery
+from oms_entrypoints.cli import order_operations
 from oms_entrypoints.cli.options import UUID_TEXT, as_json, read_config, with_config, with_scope
 from oms_entrypoints.cli.store_access import as_json as written
-from oms_entrypoints.cli.store_access import as_shown, opened
+from oms_entrypoints.cli.store_access import as_shown, in_json, opened
 
 if TYPE_CHECKING:
     from uuid import UUID
@@ -24,7 +25,11 @@ POLL_S: Final = 0.1
 
 @click.group()
 def orders() -> None:
-    """Look at orders, and follow them live."""
+    """Look at orders, follow them live, and ask things of them."""
+
+
+for command in order_operations.COMMANDS:
+    orders.add_command(command)
 
 
 @orders.command("list")
@@ -75,6 +80,7 @@ def show(config_file: str | None, scope: Scope, order_id: UUID, as_json: bool) -
     """Show an order and everything that happened to it."""
     with opened(read_config(config_file)) as oms:
         order = oms.get_order(scope, order_id)
+        entries = oms.chronicle(scope, order_id)
     if as_json:
         from oms_entrypoints.http.views import order_view
 
@@ -82,8 +88,10 @@ def show(config_file: str | None, scope: Scope, order_id: UUID, as_json: bool) -
     else:
         from oms_entrypoints.cli.display import console
         from oms_entrypoints.cli.timeline import whole
+        from oms_entrypoints.http.views import chronicle_view
 
-        console().print(whole(as_shown(order)))
+        told = in_json(chronicle_view(order_id, entries))
+        console().print(whole(as_shown(order), told["timeline"]))
 
 
 @orders.command()

@@ -63,9 +63,14 @@ def as_json(document: Any) -> str:
 
 def as_shown(order: Order) -> dict[str, Any]:
     """Return the order as clients of the HTTP API see it, in JSON's types."""
-    import orjson
-
     from oms_entrypoints.http.views import order_view
 
-    shown: dict[str, Any] = orjson.loads(orjson.dumps(order_view(order), option=orjson.OPT_UTC_Z))
+    return in_json(order_view(order))
+
+
+def in_json(document: Any) -> dict[str, Any]:
+    """Return what a view shows in JSON's types, as clients of the HTTP API get it."""
+    import orjson
+
+    shown: dict[str, Any] = orjson.loads(orjson.dumps(document, option=orjson.OPT_UTC_Z))
     return shown

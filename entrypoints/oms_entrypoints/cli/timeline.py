@@ -13,7 +13,9 @@ from rich.console import Group
 from rich.table import Table
 from rich.text import Text
 
+from oms_core.application.chronicle import PROVIDER, ChronicleKind
 from oms_core.domain.events import Change
+from oms_core.domain.order import SYSTEM
 from oms_core.domain.order_status import OrderStatus
 from oms_entrypoints.cli.display import clock_time, facts, moment, status_text, table, until
 
@@ -27,6 +29,9 @@ _BAD: Final = ("✗", "red")
 _WAIT: Final = ("…", "yellow")
 _PLAIN: Final = ("•", "cyan")
 _BACK: Final = ("↩", "yellow")
+_TRIED: Final = ("·", "dim")
+_HEARD: Final = ("←", "cyan")
+_NOBODY: Final = frozenset({SYSTEM, PROVIDER})
 
 WORDS: Final[Mapping[Change, tuple[tuple[str, str], str]]] = {
     Change.ORDER_PLACED: (_PLAIN, "placed"),
@@ -38,10 +43,34 @@ WORDS: Final[Mapping[Change, tuple[tuple[str, str], str]]] = {
     Change.PAYMENT_AUTHORIZED: (_GOOD, "payment authorized"),
     Change.PAYMENT_REFUSED: (_BAD, "payment refused"),
     Change.PAYMENT_RELEASED: (_BACK, "payment released"),
+    Change.PAYMENT_CAPTURED: (_GOOD, "payment captured"),
+    Change.CAPTURE_REJECTED: (_BAD, "capture rejected"),
+    Change.PAYMENT_REFUNDED: (_BACK, "payment refunded"),
+    Change.REFUND_REQUESTED: (_PLAIN, "refund requested"),
+    Change.REFUND_PENDING: (_WAIT, "refund pending"),
+    Change.REFUND_REJECTED: (_BAD, "refund rejected"),
+    Change.PAYMENT_CORRECTED: (_PLAIN, "payment corrected"),
+    Change.AUTHORIZATION_RENEWED: (_GOOD, "hold renewed"),
+    Change.AUTHORIZATION_LAPSED: (_BAD, "hold lapsed"),
     Change.ORDER_CONFIRMED: (_GOOD, "confirmed"),
     Change.ORDER_FAILED: (_BAD, "failed"),
+    Change.CANCELLATION_REQUESTED: (_PLAIN, "cancellation requested"),
+    Change.ORDER_CANCELLED: (_BACK, "cancelled"),
+    Change.FULFILLMENT_REQUESTED: (_PLAIN, "fulfillment requested"),
+    Change.FULFILLMENT_REFUSED: (_BAD, "goods stay"),
+    Change.GOODS_SHIPPED: (_GOOD, "goods shipped"),
+    Change.GOODS_DELIVERED: (_GOOD, "goods delivered"),
+    Change.ORDER_COMPLETED: (_GOOD, "completed"),
+    Change.RETURN_REQUESTED: (_PLAIN, "return requested"),
+    Change.RETURN_APPROVED: (_GOOD, "return approved"),
+    Change.RETURN_REJECTED: (_BAD, "return rejected"),
+    Change.GOODS_RETURNED: (_BACK, "goods returned"),
     Change.ATTENTION_NEEDED: (_BAD, "needs attention"),
     Change.ATTENTION_RESOLVED: (_PLAIN, "attention resolved"),
+    Change.SAGA_PAUSED: (_WAIT, "paused"),
+    Change.SAGA_RESUMED: (_PLAIN, "resumed"),
+    Change.STEP_SKIPPED: (_PLAIN, "step skipped"),
+    Change.COMPENSATION_ORDERED: (_BACK, "to be undone"),
 }
 """Each change's mark, colour and words."""
 
@@ -90,18 +119,20 @@ def line_items(order: Mapping[str, Any]) -> RenderableType:
     return rows
 
 
-def steps(order: Mapping[str, Any]) -> RenderableType:
-    """List what was tried for the order, and how often."""
-    rows = table("step", "outcome", "attempts", "last trouble", numbers=("attempts",))
-    for step in order["saga"]["steps"]:
-        name = step["step"] if step["action"] == "run" else f"undo {step['step']}"
-        rows.add_row(
-            Text(name),
-            Text(step["outcome"]),
-            str(step["attempts"]),
-            Text(step["error"] or "", style="yellow"),
-        )
-    return rows
+def parts(order: Mapping[str, Any]) -> RenderableType | None:
+    """List what became of the goods and the money, each with its id; ``None``: nothing yet."""
+    rows = table("what", "id", "state", "how much")
+    for column in rows.columns[:3]:
+        column.no_wrap = True
+    for name, many in (("fulfillment", "fulfillments"), ("return", "returns")):
+        for one in order[many]:
+            pieces = ", ".join(f"line {part['line']}: {part['quantity']}" for part in one["lines"])
+            rows.add_row(name, one[f"{name}_id"], Text(_words(one["state"])), Text(pieces))
+    for name, many in (("capture", "captures"), ("refund", "refunds")):
+        for one in order[many]:
+            amount = f"{one['amount']} {order['currency']}"
+            rows.add_row(name, one[f"{name}_id"], Text(_words(one["state"])), amount)
+    return rows if rows.row_count else None
 
 
 def state(order: Mapping[str, Any]) -> Text | None:
@@ -141,16 +172,61 @@ def timeline(order: Mapping[str, Any], entries: Sequence[Mapping[str, Any]] | No
     return rows
 
 
-def whole(order: Mapping[str, Any]) -> Group:
+def chronicle(entries: Sequence[Mapping[str, Any]]) -> Table:
+    """Draw all that happened, attempts and notifications among it, with who did it."""
+    rows = Table(box=None, pad_edge=False, padding=(0, 2, 0, 0), show_header=False)
+    rows.add_column(style="dim", no_wrap=True)
+    rows.add_column(style="dim", no_wrap=True, justify="right", min_width=9)
+    rows.add_column(no_wrap=True)
+    rows.add_column(no_wrap=True, min_width=18)
+    rows.add_column(style="dim", overflow="fold")
+    began = _time(entries[0]["at"])
+    for entry in entries:
+        at = _time(entry["at"])
+        (mark, style), words, details = _told(entry)
+        moved = entry["status_before"] != entry["status_after"]
+        by = "" if entry["actor"] in _NOBODY else f"by {entry['actor']}"
+        rows.add_row(
+            clock_time(at),
+            f"{(at - began).total_seconds():+.3f} s",
+            Text(mark, style=style),
+            Text(words, style="bold" if moved else ""),
+            Text("; ".join(said for said in (details, by) if said)),
+        )
+    return rows
+
+
+def _told(entry: Mapping[str, Any]) -> tuple[tuple[str, str], str, str]:
+    """Return an entry's mark, words and details."""
+    known = entry["facts"]
+    if entry["status_after"] is not None:
+        mark, words = WORDS[Change(entry["what"])]
+        return mark, words, _details({**entry, "change": entry["what"]})
+    match ChronicleKind(entry["kind"]):
+        case ChronicleKind.ATTEMPT:
+            undo = "undo " if known["action"] == "undo" else ""
+            tries = f"{known['attempts']} attempt{'s' * (known['attempts'] != 1)}"
+            ended = [known["outcome"], tries, known.get("error", "")]
+            return _TRIED, f"{undo}{entry['what']}", ", ".join(one for one in ended if one)
+        case ChronicleKind.NOTIFICATION:
+            return _HEARD, "notified", f"{entry['what']}, {known['provider']} {known['event_id']}"
+        case ChronicleKind.ACTION:
+            return _PLAIN, _words(entry["what"]), ""
+        case _:
+            return _BAD, _words(entry["what"]), str(known.get("message", ""))
+
+
+def whole(order: Mapping[str, Any], entries: Sequence[Mapping[str, Any]]) -> Group:
     """Draw everything that is known of the order."""
-    parts: list[RenderableType] = [
-        *(heading(order), "", summary(order), "", line_items(order), "", timeline(order)),
-        *(["", steps(order)] if order["saga"]["steps"] else []),
-    ]
+    drawn: list[RenderableType] = [heading(order), "", summary(order), "", line_items(order)]
+    became = parts(order)
+    if became is not None:
+        drawn += ["", became]
+    drawn += ["", chronicle(entries)]
     said = state(order)
     if said is not None:
-        parts += ["", said]
-    return Group(*parts)
+        drawn += ["", said]
+    return Group(*drawn)
 
 
 def _details(entry: Mapping[str, Any]) -> str:

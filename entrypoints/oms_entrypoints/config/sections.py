@@ -375,6 +375,16 @@ class SagaSection:
         default=_SAGA.proof_after_s,
         says="How old an unanswered call must be before a look-up proves that it had no effect.",
     )
+    recheck_s: float = setting(
+        Seconds(1, 86_400),
+        default=_SAGA.recheck_s,
+        says="How often a refund that the provider has not decided is looked at.",
+    )
+    complete_after_s: float | None = setting(
+        Seconds(0, _YEAR_S),
+        default=_SAGA.complete_after_s,
+        says="How long after its delivery an order is completed by itself; without it: never.",
+    )
     attempts_max: int = setting(
         Whole(1, 1_000), default=_SAGA.retry.attempts_max, says="Attempts at a step."
     )

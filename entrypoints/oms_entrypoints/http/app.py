@@ -13,6 +13,7 @@ from oms_entrypoints.http import (
     events,
     health,
     inventory,
+    order_operations,
     orders,
     stock_service,
     subscriptions,
@@ -76,6 +77,13 @@ def _resources(
     return {
         orders.ORDERS: orders.OrdersResource(oms, metrics, limit_bytes),
         orders.ORDER: orders.OrderResource(oms),
+        **{
+            route.path: order_operations.AskResource(oms, kind, limit_bytes)
+            for kind, route in order_operations.ROUTES.items()
+        },
+        order_operations.OPERATION: order_operations.OperationResource(oms),
+        order_operations.ACTIONS: order_operations.ActionsResource(oms),
+        order_operations.TIMELINE: order_operations.TimelineResource(oms),
         inventory.ADJUST: inventory.AdjustResource(oms, limit_bytes),
         webhooks.WEBHOOKS: webhooks.WebhooksResource(oms, metrics, limit_bytes),
         inventory.LEVELS: stock_service.StockLevelsResource(oms, limit_bytes),

@@ -9,7 +9,7 @@ from typing import Final
 from uuid import UUID
 
 from oms_core.domain.rules import Text
-from oms_core.errors import AuthenticationFailed
+from oms_core.errors import AuthenticationFailed, Mistake
 
 IDEMPOTENCY_KEY: Final = Text(example="delivery-4711")
 """The same rule as for the key in the body of an order."""
@@ -18,6 +18,9 @@ REQUEST_ID: Final = re.compile(r"[A-Za-z0-9._~:+=-]{1,128}", re.ASCII)
 _UUID: Final = re.compile(r"[0-9a-f]{8}(?:-[0-9a-f]{4}){3}-[0-9a-f]{12}", re.ASCII | re.IGNORECASE)
 _UUID_CHARS: Final = 36
 _ETAG: Final = re.compile(r'(?:W/)?("[!#-~]*")', re.ASCII)
+_ETAGS: Final = re.compile(r'\s*(?:W/)?"[!#-~]*"(?:\s*,\s*(?:W/)?"[!#-~]*")*\s*', re.ASCII)
+_STRONG_ETAG: Final = re.compile(r'(?<!W/)"([!#-~]*)"', re.ASCII)
+_VERSION: Final = re.compile(r"[1-9][0-9]{0,17}", re.ASCII)
 
 
 def request_id_of(given: str | None) -> str:
@@ -74,3 +77,27 @@ def etag_of(version: int) -> str:
 def names_etag(if_none_match: str, etag: str) -> bool:
     """Tell whether ``If-None-Match`` names *etag* (RFC 9110, 13.1.2: weak comparison)."""
     return if_none_match.strip() == "*" or etag in _ETAG.findall(if_none_match)
+
+
+def idempotency_key_of(header: str | None, mistakes: list[Mistake]) -> str:
+    """Read the header ``Idempotency-Key`` where it is required, or add to *mistakes*."""
+    key = "" if header is None else text_of(header)
+    wrong = "is a required header" if header is None else IDEMPOTENCY_KEY.mistake(key)
+    if wrong:
+        mistakes.append(Mistake("/Idempotency-Key", wrong))
+    return key
+
+
+def versions_of(if_match: str | None, mistakes: list[Mistake]) -> frozenset[int] | None:
+    """Return the versions that ``If-Match`` names, or add to *mistakes*; ``None``: any will do.
+
+    By strong comparison (RFC 9110, 13.1.1): a weak entity tag names none, and neither does one
+    that was not given out here.
+    """
+    if if_match is None or if_match.strip() == "*":
+        return None
+    if _ETAGS.fullmatch(if_match) is None:
+        mistakes.append(Mistake("/If-Match", 'must be the ETag of the order, such as "4", or *'))
+        return None
+    tags = _STRONG_ETAG.findall(if_match)
+    return frozenset(int(tag) for tag in tags if _VERSION.fullmatch(tag))

@@ -9,7 +9,7 @@ from oms_core.application.adjust_stock import AdjustStock
 from oms_core.application.request_reader import read
 from oms_core.errors import InvalidInput, Mistake
 from oms_core.ports.authentication import Role
-from oms_entrypoints.http.headers import IDEMPOTENCY_KEY, text_of
+from oms_entrypoints.http.headers import idempotency_key_of
 from oms_entrypoints.http.json_body import read_json
 from oms_entrypoints.http.query import StockListing, read_query, refuse_query
 from oms_entrypoints.http.resource import Permits, Resource, caller_of, send_json
@@ -38,7 +38,7 @@ class AdjustResource(Resource):
         """Add one ledger entry, once per key; answers with the level after it."""
         refuse_query(req.query_string)
         mistakes: list[Mistake] = []
-        key = _key_of(req.env.get("HTTP_IDEMPOTENCY_KEY"), mistakes)
+        key = idempotency_key_of(req.env.get("HTTP_IDEMPOTENCY_KEY"), mistakes)
         try:
             request = read(AdjustStock, read_json(req, self._body_limit_bytes))
         except InvalidInput as invalid:
@@ -74,12 +74,3 @@ class LevelsResource(Resource):
         send_json(resp, stock_page_view(page, limit=listing.limit))
 
     on_head = on_get
-
-
-def _key_of(header: str | None, mistakes: list[Mistake]) -> str:
-    """Read the header ``Idempotency-Key``, or add to *mistakes*."""
-    key = "" if header is None else text_of(header)
-    wrong = "is a required header" if header is None else IDEMPOTENCY_KEY.mistake(key)
-    if wrong:
-        mistakes.append(Mistake("/Idempotency-Key", wrong))
-    return key

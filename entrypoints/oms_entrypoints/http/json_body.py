@@ -30,6 +30,20 @@ def read_json(req: Request, limit_bytes: int) -> Any:
     return parse_json(read_body(req, limit_bytes))
 
 
+def read_optional_json(req: Request, limit_bytes: int) -> Any:
+    """Return the parsed body; one that is empty stands for an object without fields.
+
+    Raises:
+        Refusal: 415 if there is one and it is not declared as JSON, 413 if it is too large.
+        InvalidInput: as ``read_json``.
+    """
+    body = read_body(req, limit_bytes)
+    if not body:
+        return {}
+    _require_json(req)
+    return parse_json(body)
+
+
 def parse_json(body: bytes) -> Any:
     """Parse strict JSON.
 

@@ -30,6 +30,18 @@ ORDER: Final = "/api/v1/oms/orders/{order_id}"
 NIL: Final = UUID(int=0)
 
 
+def order_id_of(text: str) -> UUID:
+    """Read the order's id in an address.
+
+    Raises:
+        OrderNotFound: what is no id at all looks like an id that nobody here has.
+    """
+    known = uuid_of(text)
+    if known is None:
+        raise OrderNotFound(NIL)
+    return known
+
+
 class OrdersResource(Resource):
     """All orders of the caller's tenant and organization."""
 
@@ -88,11 +100,7 @@ class OrderResource(Resource):
     def on_get(self, req: Request, resp: Response, order_id: str) -> None:
         """Show the order with its whole timeline, or that it has not changed."""
         refuse_query(req.query_string)
-        known = uuid_of(order_id)
-        if known is None:
-            # What is no id at all looks like an id that nobody here has.
-            raise OrderNotFound(NIL)
-        order = self._oms.get_order(caller_of(req).scope, known)
+        order = self._oms.get_order(caller_of(req).scope, order_id_of(order_id))
         etag = etag_of(order.version)
         resp.set_header("ETag", etag)
         if_none_match = req.env.get("HTTP_IF_NONE_MATCH")

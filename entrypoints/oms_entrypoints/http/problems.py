@@ -47,7 +47,9 @@ STATUS_OF: Final[Mapping[type[errors.OmsError], Outcome]] = MappingProxyType(
         errors.InvalidInput: Outcome(400),
         # One sentence for malformed, unknown and other people's ids: they look the same.
         errors.OrderNotFound: Outcome(404, "There is no such order here; check the id."),
-        errors.PartNotFound: Outcome(404),
+        errors.PartNotFound: Outcome(
+            404, "The order has no part with this id; read the order for those that it has."
+        ),
         errors.SubscriptionNotFound: Outcome(
             404, "There is no such subscription here; check the id."
         ),

@@ -13,6 +13,7 @@ from attrs import frozen
 from oms_core.application.request_reader import escape, read
 from oms_core.domain.order_status import OrderStatus
 from oms_core.domain.rules import (
+    Flag,
     OneOf,
     Text,
     UuidText,
@@ -37,6 +38,7 @@ OFFSET_MAX: Final = 1_000_000_000
 POSITION_MAX: Final = 2**53
 PARAMETERS_MAX: Final = 50
 _WHOLE: Final = re.compile(r"-?(?:0|[1-9][0-9]{0,17})", re.ASCII)
+_FLAGS: Final = {"true": True, "false": False}
 _INSTANT: Final = re.compile(
     r"[0-9]{4}-[0-9]{2}-[0-9]{2}T[0-9]{2}:[0-9]{2}:[0-9]{2}(?:\.[0-9]{1,6})?"
     r"(?:Z|[+-][0-9]{2}:[0-9]{2})",
@@ -107,6 +109,21 @@ class OrderListing:
             created_from=_moment(self.created_from),
             created_to=_moment(self.created_to),
         )
+
+
+@frozen
+class DryRun:
+    """Whether something is only to be foretold."""
+
+    dry_run: bool = ruled(
+        Flag(),
+        says="`true`: tell what it would cause, and change nothing.",
+        default=False,
+    )
+
+    def __attrs_post_init__(self) -> None:
+        """Check the parameter."""
+        require(check(self))
 
 
 @frozen
@@ -199,10 +216,12 @@ def _decoded(text: str) -> str:
     return unquote_to_bytes(raw).decode("utf-8")
 
 
-def _converted(rule: Rule | None, text: str) -> str | int:
+def _converted(rule: Rule | None, text: str) -> str | int | bool:
     """Turn digits into a number where one is expected; the rule judges everything else."""
     if isinstance(rule, Whole) and _WHOLE.fullmatch(text):
         return int(text)
+    if isinstance(rule, Flag) and text in _FLAGS:
+        return _FLAGS[text]
     return text
 
 

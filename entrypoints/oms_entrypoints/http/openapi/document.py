@@ -10,6 +10,7 @@ from oms_core.domain.rules import UuidText, fields_of
 from oms_core.errors import InvalidInput, OmsError
 from oms_entrypoints.http import health
 from oms_entrypoints.http.openapi import examples
+from oms_entrypoints.http.openapi.call import Answer, HeaderParameter, Operation
 from oms_entrypoints.http.openapi.operations import (
     HEADERS_OF_STATUS,
     OPERATIONS,
@@ -20,9 +21,6 @@ from oms_entrypoints.http.openapi.operations import (
     STATUSES_WITH_A_FOREIGN_BODY,
     STATUSES_WITH_A_TOKEN,
     WITH_A_TOKEN,
-    Answer,
-    HeaderParameter,
-    Operation,
 )
 from oms_entrypoints.http.openapi.rule_schemas import example_of, schema_of_rule
 from oms_entrypoints.http.openapi.schemas import Schemas
@@ -55,6 +53,7 @@ _REFUSAL: Final = (
 )
 _TAGS: Final = {
     "orders": "Place and read orders.",
+    "order operations": "What becomes of an order after it was placed.",
     "inventory": "Book and read stock.",
     "events": "Learn of everything that happens.",
     "webhooks": "Have events posted to an address.",
@@ -64,6 +63,15 @@ _TAGS: Final = {
 }
 _PATH_PARAMETERS: Final = {
     "order_id": ("The order's id. Any other text is simply not found.", "Order"),
+    "operation_id": ("The operation's id. Any other text is simply not found.", "Operation"),
+    "fulfillment_id": (
+        "The fulfillment's id. Any other text is simply not found.",
+        "7d9f6b1e-3c5a-4f0b-9a57-1f2d3c4b5a69",
+    ),
+    "return_id": (
+        "The return's id. Any other text is simply not found.",
+        "7d9f6b1e-3c5a-4f0b-9a57-1f2d3c4b5a69",
+    ),
     "subscription_id": (
         "The subscription's id. Any other text is simply not found.",
         "Subscription",
@@ -185,7 +193,7 @@ class _Writer:
             written["parameters"] = parameters
         if operation.body is not None:
             written["requestBody"] = {
-                "required": True,
+                "required": not operation.body_is_optional,
                 "content": {
                     JSON: {
                         "schema": self.schemas.of_request(operation.body),

@@ -10,12 +10,24 @@ import orjson
 from attrs import evolve
 
 from oms_core import errors
+from oms_core.application.actions import actions_of
+from oms_core.application.chronicle import chronicle_of
+from oms_core.application.foresight import Foresight, look_ahead
+from oms_core.application.payment_directory import PaymentDirectory
 from oms_core.application.place_order import PlaceOrder
 from oms_core.application.request_reader import read
+from oms_core.application.saga_settings import PlaceOrderSettings
 from oms_core.application.webhooks import NewSecret
 from oms_core.domain.delivery import DeadLetter, DeliveryProgress
 from oms_core.domain.event_envelope import envelope_of
+from oms_core.domain.fulfilling import request_fulfillment
 from oms_core.domain.inventory import Reserved, StockItem, StockLevel, StockMovement
+from oms_core.domain.operation import (
+    Operation,
+    OperationKind,
+    OperationState,
+    operation_id_for,
+)
 from oms_core.domain.order import Order
 from oms_core.domain.order_status import OrderStatus
 from oms_core.domain.payment import Authorization
@@ -27,14 +39,19 @@ from oms_core.ports.inventory import StockPage
 from oms_core.ports.storage import OrderPage
 from oms_core.ports.subscriptions import Subscribed
 from oms_entrypoints.http.openapi.rule_schemas import example_of
+from oms_entrypoints.http.order_operations import path_of
 from oms_entrypoints.http.problems import Problem, problem_of, problem_of_status
 from oms_entrypoints.http.views import (
+    action_list_view,
     booked_view,
+    chronicle_view,
     dead_letter_list_view,
     event_page_view,
+    foresight_view,
     health_view,
     ledger_view,
     new_secret_view,
+    operation_view,
     order_page_view,
     order_view,
     placed_view,
@@ -92,8 +109,38 @@ def answers() -> dict[str, Any]:
         "DeadLetterList": dead_letter_list_view([_dead_letter_of(order)]),
         "Replayed": replayed_view(1),
         "Health": health_view(),
+        "Operation": operation_view(_an_operation(order)),
+        "Foresight": foresight_view(_what_would_leave(order)),
+        "ActionList": action_list_view(
+            order.id, actions_of(order), lambda action: path_of(order.id, action)
+        ),
+        "Chronicle": chronicle_view(order.id, chronicle_of(order, ())),
     }
     return {name: _as_json(view) for name, view in views.items()}
+
+
+def _an_operation(order: Order) -> Operation:
+    return Operation(
+        operation_id_for(order.id, "parcel-1"),
+        OperationKind.FULFILL,
+        OperationState.QUEUED,
+        requested_at=_AT + timedelta(hours=1),
+        actor="pat@example.com",
+    )
+
+
+def _what_would_leave(order: Order) -> Foresight:
+    """Look ahead to a parcel with all that is ordered."""
+    operation = _an_operation(order)
+    at = operation.requested_at
+    return look_ahead(
+        order,
+        request_fulfillment(order, operation, (), None, at=at),
+        operation.id,
+        payments=PaymentDirectory({}),
+        settings=PlaceOrderSettings(),
+        at=at,
+    )
 
 
 def _dead_letter_of(order: Order) -> DeadLetter:

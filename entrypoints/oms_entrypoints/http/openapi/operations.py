@@ -6,13 +6,10 @@ from http import HTTPStatus
 from typing import Any, Final
 from uuid import UUID
 
-from attrs import field, frozen
-
 from oms_core import errors
 from oms_core.application.adjust_stock import AdjustStock
 from oms_core.application.place_order import PlaceOrder
 from oms_core.application.webhooks import ChangeSubscription, ReplayDeadLetters, Subscribe
-from oms_core.domain.rules import Text
 from oms_core.errors import Mistake
 from oms_core.ports.authentication import Role
 from oms_entrypoints.http import (
@@ -26,8 +23,9 @@ from oms_entrypoints.http import (
     webhooks,
 )
 from oms_entrypoints.http.headers import IDEMPOTENCY_KEY
+from oms_entrypoints.http.openapi.call import Answer, HeaderParameter, Operation
+from oms_entrypoints.http.openapi.order_calls import ORDER_OPERATIONS
 from oms_entrypoints.http.query import EventListing, OrderListing, StockListing
-from oms_entrypoints.http.resource import JSON
 from oms_entrypoints.http.stock_requests import (
     BookMovement,
     CommitPart,
@@ -55,55 +53,6 @@ from oms_entrypoints.http.views import (
     SubscriptionView,
 )
 
-
-@frozen
-class Answer:
-    """What a success looks like."""
-
-    status: int
-    says: str
-    view: type | None = None
-    """Its type, if it has one."""
-    media_type: str | None = JSON
-    """``None``: without a body."""
-    headers: tuple[str, ...] = ()
-    """Names in ``RESPONSE_HEADERS``."""
-
-
-@frozen
-class HeaderParameter:
-    """A header that a client may or must send."""
-
-    name: str
-    says: str
-    rule: Text | None = None
-    """``None``: what is not understood is not refused but ignored."""
-    required: bool = False
-    example: str = ""
-
-
-@frozen
-class Operation:
-    """One method at one address."""
-
-    method: str
-    path: str
-    name: str
-    tag: str
-    summary: str
-    answers: tuple[Answer, ...]
-    says: str = ""
-    role: Role | None = None
-    """Who may call it; ``None``: everybody, without a token."""
-    body: type | None = None
-    foreign_body: str = ""
-    """What the body is, if its form is somebody else's."""
-    query: type | None = None
-    headers: tuple[HeaderParameter, ...] = ()
-    refusals: tuple[errors.OmsError, ...] = field(default=())
-    """What the core may refuse, beyond what every call with a token may."""
-
-
 RESPONSE_HEADERS: Final[dict[str, dict[str, Any]]] = {
     "X-Request-ID": {
         "description": "Names the request in the server's log: yours, if you sent a fit one.",
@@ -114,11 +63,11 @@ RESPONSE_HEADERS: Final[dict[str, dict[str, Any]]] = {
         "schema": {"type": "string", "format": "uri-reference"},
     },
     "Idempotent-Replayed": {
-        "description": "`true` if the key named this order already. Missing the first time.",
+        "description": "`true` if the key named this already. Missing the first time.",
         "schema": {"type": "string", "enum": ["true"]},
     },
     "ETag": {
-        "description": "The order's version, for `If-None-Match`.",
+        "description": "The order's version, for `If-None-Match` and `If-Match`.",
         "schema": {"type": "string", "pattern": '^"[0-9]+"$'},
     },
     "Retry-After": {
@@ -236,6 +185,7 @@ OPERATIONS: Final[tuple[Operation, ...]] = (
         ),
         refusals=(errors.OrderNotFound(UUID(int=0)), *_STORE),
     ),
+    *ORDER_OPERATIONS,
     Operation(
         "POST",
         inventory.ADJUST,
