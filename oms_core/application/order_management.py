@@ -23,6 +23,7 @@ from oms_core.application.receive_webhook import Received, Webhook, receive_webh
 from oms_core.application.saga_moves import SagaMoves
 from oms_core.application.saga_runner import RunnerSettings, SagaRunner
 from oms_core.application.saga_settings import PlaceOrderSettings
+from oms_core.application.steering import Operator, Steering
 from oms_core.application.worker import Worker, WorkerSettings
 from oms_core.domain.appointing import appoint
 from oms_core.domain.operation import OperationKind
@@ -33,7 +34,6 @@ from oms_core.errors import (
     FeedSwitchedOff,
     InvalidInput,
     Mistake,
-    NothingToSteer,
 )
 from oms_core.ports.clock import SystemClock, system_randomness
 from oms_core.ports.storage import OrderPage, OrderQuery
@@ -139,6 +139,8 @@ class OrderManagement:
         self._changes = OrderChanges(storage, self._clock, self._saved_from_outside)
         self.operations = OrderOperations(self._changes, queue, self.payments, saga)
         """What can be asked of an order after it was placed."""
+        self.steering = Steering(self._changes, moves, queue, recheck_s=saga.recheck_s)
+        """What operators can do about a saga."""
 
     # -- orders --------------------------------------------------------------------------
 
@@ -305,15 +307,10 @@ class OrderManagement:
 
         Raises:
             NothingToSteer: the order does not need attention.
+            NotPossible: it is paused, and does not need attention.
             OrderNotFound: unknown in this tenant and organization.
         """
-
-        def resolve(order: Order, at: datetime) -> Order:
-            if order.saga.attention is None:
-                raise NothingToSteer(order.id)
-            return order.resolve_attention(reason=reason, actor=actor, at=at)
-
-        return self._changes.change(scope, order_id, resolve)
+        return self.steering.retry(scope, order_id, Operator(actor, reason))
 
     # -- events --------------------------------------------------------------------------
 

@@ -126,6 +126,25 @@ class SagaMoves:
             attention = Attention(trouble.code, _sentence(trouble, order), now)
             return _parked(order, attention, trouble.note)
 
+    def done_by_hand(self, order: Order, now: datetime) -> Order:
+        """Record that a person did the present step, or undid it, outside; the next one follows.
+
+        Raises:
+            LookupError: nobody can do that for it.
+        """
+        saga = self.saga_of(order)
+        step = saga.step(order.saga.step)
+        running = order.saga.phase is SagaPhase.RUNNING
+        record = step.by_hand if running else step.undone_by_hand
+        if record is None:
+            message = f"step {step.name} of saga {saga.definition} is not for hands"
+            raise LookupError(message)
+        return self._done(saga, step, record(order, now), now, outcome="by_hand")
+
+    def turned_back(self, order: Order, reason: FailureReason, now: datetime) -> Order:
+        """Have everything undone, beginning with the present step: it may have had its effect."""
+        return _turned_back(self.saga_of(order).step(order.saga.step), order, reason, now)
+
     def _moved(self, order: Order, outcome: Outcome, now: datetime) -> Order:
         if isinstance(outcome, Stuck):
             parked = _parked(order, Attention(outcome.code, outcome.message, now), None)
@@ -150,20 +169,23 @@ class SagaMoves:
             case _:
                 assert_never(outcome)
 
-    def _done(self, saga: Saga, step: Step, order: Order, now: datetime) -> Order:
+    def _done(
+        self, saga: Saga, step: Step, order: Order, now: datetime, *, outcome: str = "done"
+    ) -> Order:
         phase = order.saga.phase
-        position = order.saga.noting(step.name, _action(order), "done", at=now)
+        position = order.saga.noting(step.name, _action(order), outcome, at=now)
         following = saga.after(step, phase)
         if following is not None:
             order = _going_on(order, _entering(position, following, now), now)
             if (
                 phase is SagaPhase.RUNNING
+                and not order.saga.paused
                 and following.is_local(order)
                 and saga.abort(order) is None
             ):
-                outcome = following.run(Work(order, now))
-                if isinstance(outcome, Done):
-                    return self._done(saga, following, outcome.apply(order, now), now)
+                at_once = following.run(Work(order, now))
+                if isinstance(at_once, Done):
+                    return self._done(saga, following, at_once.apply(order, now), now)
             return order
         order = _going_on(order, evolve(position, wait=None), now)
         if phase is SagaPhase.COMPENSATING:
