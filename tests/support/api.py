@@ -38,6 +38,7 @@ from oms_entrypoints.logs import configure_logs
 ORDERS = "/api/v1/oms/orders"
 ADJUST = "/api/v1/inventory/adjust"
 LEVELS = "/api/v1/inventory/levels"
+SAGAS = "/api/v1/sagas"
 SUBSCRIPTIONS = "/api/v1/webhook-subscriptions"
 ARMCHAIR = "CRUNCHY-ARMCHAIR"
 SECRET = b"an-unmistakable-signing-secret-of-48-bytes-or-so"
@@ -280,6 +281,7 @@ def _path_of(path: str) -> str:
     if re.fullmatch(r"/webhooks/[^/]+/[^/]+", path):
         return "/webhooks/{provider}/{tenant_id}"
     path = re.sub(rf"^{ORDERS}/[^/]+$", ORDERS + "/{order_id}", path)
+    path = re.sub(rf"^{SAGAS}/[^/]+/", SAGAS + "/{order_id}/", path)
     return re.sub(rf"^{SUBSCRIPTIONS}/[^/]+", SUBSCRIPTIONS + "/{subscription_id}", path)
 
 

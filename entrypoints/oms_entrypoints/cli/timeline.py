@@ -42,6 +42,10 @@ WORDS: Final[Mapping[Change, tuple[tuple[str, str], str]]] = {
     Change.ORDER_FAILED: (_BAD, "failed"),
     Change.ATTENTION_NEEDED: (_BAD, "needs attention"),
     Change.ATTENTION_RESOLVED: (_PLAIN, "attention resolved"),
+    Change.SAGA_PAUSED: (_WAIT, "paused"),
+    Change.SAGA_RESUMED: (_PLAIN, "resumed"),
+    Change.STEP_SKIPPED: (_PLAIN, "done by hand"),
+    Change.COMPENSATION_ORDERED: (_BACK, "to be taken back"),
 }
 """Each change's mark, colour and words."""
 

@@ -58,6 +58,7 @@ _TAGS: Final = {
     "inventory": "Book and read stock.",
     "events": "Learn of everything that happens.",
     "webhooks": "Have events posted to an address.",
+    "sagas": "See what is under way, waits or is stuck, and decide how it goes on.",
     "payment providers": "What payment providers notify; signed, and without a token.",
     "inventory service": "Reserve stock and keep its ledger for another order system.",
     "server": "What a server says about itself; open to everybody.",

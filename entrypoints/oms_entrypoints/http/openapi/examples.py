@@ -19,7 +19,7 @@ from oms_core.domain.inventory import Reserved, StockItem, StockLevel, StockMove
 from oms_core.domain.order import Order
 from oms_core.domain.order_status import OrderStatus
 from oms_core.domain.payment import Authorization
-from oms_core.domain.saga_position import SagaPhase, SagaPosition
+from oms_core.domain.saga_position import Attention, SagaPhase, SagaPosition
 from oms_core.domain.scope import Scope, order_id_for
 from oms_core.domain.subscription import SigningSecret, Subscription
 from oms_core.ports.event_log import LoggedEvent
@@ -28,6 +28,7 @@ from oms_core.ports.storage import OrderPage
 from oms_core.ports.subscriptions import Subscribed
 from oms_entrypoints.http.openapi.rule_schemas import example_of
 from oms_entrypoints.http.problems import Problem, problem_of, problem_of_status
+from oms_entrypoints.http.saga_views import saga_list_view, steered_order_view
 from oms_entrypoints.http.views import (
     booked_view,
     dead_letter_list_view,
@@ -91,9 +92,26 @@ def answers() -> dict[str, Any]:
         "SubscriptionList": subscription_list_view([_SUBSCRIBED]),
         "DeadLetterList": dead_letter_list_view([_dead_letter_of(order)]),
         "Replayed": replayed_view(1),
+        "SteeredOrder": steered_order_view(_a_stuck_order(order)),
+        "SagaList": saga_list_view([_a_stuck_order(order)], limit=50),
         "Health": health_view(),
     }
     return {name: _as_json(view) for name, view in views.items()}
+
+
+def _a_stuck_order(order: Order) -> Order:
+    """Make one that stopped at the first step of its way."""
+    since = _AT + timedelta(seconds=2)
+    attention = Attention(
+        "reservation_lost",
+        "The inventory says that this order's reservation was released or committed by somebody "
+        "else. Compare order and inventory, then retry the order.",
+        since,
+    )
+    placed = evolve(order, history=order.history[:1], status=OrderStatus.PENDING_PAYMENT, version=2)
+    saga = SagaPosition("place_order", 1, SagaPhase.RUNNING, "confirm_order", None)
+    saga = saga.noting("confirm_order", "run", "stuck", at=since)
+    return evolve(placed, saga=saga).call_for_attention(attention)
 
 
 def _dead_letter_of(order: Order) -> DeadLetter:
