@@ -19,6 +19,7 @@ from oms_core.application.outbox_relay import OutboxRelay
 from oms_core.application.payment_directory import PaymentDirectory
 from oms_core.application.place_order import Placed, PlaceOrder, place_order
 from oms_core.application.place_order_saga import place_order_saga
+from oms_core.application.provider_gate import ProviderGates
 from oms_core.application.receive_webhook import Received, Webhook, receive_webhook
 from oms_core.application.saga_moves import SagaMoves
 from oms_core.application.saga_runner import RunnerSettings, SagaRunner
@@ -105,9 +106,11 @@ class OrderManagement:
         """
         self.storage = storage
         self.inventory = inventory
-        self.payments = (
+        self._clock = clock or SystemClock()
+        directory = (
             payments if isinstance(payments, PaymentDirectory) else PaymentDirectory(payments)
         )
+        self.payments = evolve(directory, gates=ProviderGates(self._clock))
         self.settings = settings or Settings()
         self._publisher = publisher
         self.inbox = inbox
@@ -116,7 +119,6 @@ class OrderManagement:
         )
         self._event_log = event_log
         self._webhooks = webhooks
-        self._clock = clock or SystemClock()
         saga = self.settings.saga
         self._saga = place_order_saga(inventory, self.payments, saga)
         queue = self._queue = OperationQueue(operation_sagas(inventory, self.payments, saga))

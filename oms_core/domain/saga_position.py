@@ -141,14 +141,23 @@ class SagaPosition:
         return evolve(self, journal=journal)
 
     def noting(
-        self, step: str, action: str, outcome: str, *, at: datetime, error: str | None = None
+        self,
+        step: str,
+        action: str,
+        outcome: str,
+        *,
+        at: datetime,
+        error: str | None = None,
+        is_excused: bool = False,
     ) -> SagaPosition:
-        """Fold one more attempt into the journal."""
+        """Fold one more attempt into the journal; one that *is_excused* uses up no budget."""
         known = self.journal_of(step, action)
         if known is None:
             known = StepJournal(step, action, 0, at, at, outcome)
         troubles = known.troubles
-        if outcome in {"retrying", "stuck"}:
+        if is_excused:
+            pass
+        elif outcome in {"retrying", "stuck"}:
             troubles += 1
         elif outcome != "new_generation":
             troubles = 0
