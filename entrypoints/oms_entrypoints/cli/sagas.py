@@ -221,7 +221,7 @@ def _print(found: Sequence[Order]) -> None:
             out.print()
             out.print(Text(f"{order.id}", style="bold"))
             out.print(why)
-            if order.saga.state is SagaState.STUCK and order.saga.due_at is None:
+            if order.saga.state is SagaState.STUCK:
                 _print_way_on("retry", order)
             elif order.saga.state is SagaState.PAUSED:
                 _print_way_on("resume", order)

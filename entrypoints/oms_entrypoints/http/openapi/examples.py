@@ -28,6 +28,7 @@ from oms_core.ports.storage import OrderPage
 from oms_core.ports.subscriptions import Subscribed
 from oms_entrypoints.http.openapi.rule_schemas import example_of
 from oms_entrypoints.http.problems import Problem, problem_of, problem_of_status
+from oms_entrypoints.http.readiness_view import ready_view
 from oms_entrypoints.http.saga_views import saga_list_view, steered_order_view
 from oms_entrypoints.http.views import (
     booked_view,
@@ -95,6 +96,7 @@ def answers() -> dict[str, Any]:
         "SteeredOrder": steered_order_view(_a_stuck_order(order)),
         "SagaList": saga_list_view([_a_stuck_order(order)], limit=50),
         "Health": health_view(),
+        "Ready": ready_view([]),
     }
     return {name: _as_json(view) for name, view in views.items()}
 

@@ -29,6 +29,7 @@ from oms_entrypoints.http import (
 )
 from oms_entrypoints.http.headers import IDEMPOTENCY_KEY
 from oms_entrypoints.http.query import EventListing, OrderListing, StockListing
+from oms_entrypoints.http.readiness_view import ReadyView
 from oms_entrypoints.http.resource import JSON
 from oms_entrypoints.http.saga_views import SagaListView, SteeredOrderView
 from oms_entrypoints.http.stock_requests import (
@@ -668,8 +669,8 @@ OPERATIONS: Final[tuple[Operation, ...]] = (
         health.READYZ,
         "isReady",
         "server",
-        "Whether the store can be used now.",
-        answers=(Answer(_JSON_200, "It can.", HealthView),),
+        "Whether the store can be used now, and which payment providers refuse the server.",
+        answers=(Answer(_JSON_200, "It can.", ReadyView),),
         refusals=_STORE,
     ),
     Operation(
