@@ -174,6 +174,16 @@ _KEY_SAYS: Final = (
     "Allowed beside the body's `idempotency_key`; it must then be the same, or the answer is 400."
 )
 SERVICE: Final = "inventory service"
+SERVICE_IS_READY: Final = Operation(
+    "GET",
+    health.READYZ,
+    "isReady",
+    "server",
+    "Whether the store can be used now.",
+    answers=(Answer(int(HTTPStatus.OK), "It can, whatever else the body says."),),
+    refusals=_STORE,
+)
+"""What anybody's inventory service must answer."""
 _JSON_200: Final = int(HTTPStatus.OK)
 
 OPERATIONS: Final[tuple[Operation, ...]] = (
