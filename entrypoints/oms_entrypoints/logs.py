@@ -73,8 +73,7 @@ def configure_logs(
         structlog.stdlib.ProcessorFormatter(
             foreign_pre_chain=[
                 structlog.stdlib.add_logger_name,
-                # Of all that a library may attach, the one thing that is ours and is safe.
-                structlog.stdlib.ExtraAdder(allow={"order_id"}),
+                names_of_the_core,
                 *shared,
             ],
             processors=[
@@ -108,6 +107,26 @@ def without_exception_text(_logger: WrappedLogger, _method: str, event: EventDic
         event["exception"] = [type(cause).__qualname__ for cause in _causes(error)]
         event["stack"] = list(_frames(error.__traceback__))[-FRAMES_MAX:]
     return event
+
+
+def names_of_the_core(logger: WrappedLogger, method: str, event: EventDict) -> EventDict:
+    """Keep what the core attaches to a line: names and codes. Of other libraries nothing."""
+    record = event.get("_record")
+    ours = record is not None and record.name.partition(".")[0] == "oms_core"
+    return _CORE_NAMES(logger, method, event) if ours else event
+
+
+_CORE_NAMES: Final = structlog.stdlib.ExtraAdder(
+    allow={
+        "error",
+        "event_id",
+        "order_id",
+        "provider",
+        "reason",
+        "subscription_id",
+        "tenant_id",
+    }
+)
 
 
 def without_secrets(_logger: WrappedLogger, _method: str, event: EventDict) -> EventDict:

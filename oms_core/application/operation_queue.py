@@ -28,10 +28,13 @@ class OperationQueue:
     def go_on(self, order: Order, at: datetime) -> Order:
         """Begin the first operation whose time has come; else appoint the earliest.
 
-        An order whose saga is under way is left as it is: its operations wait.
+        An order whose saga is under way is left as it is: its operations wait. So do those of a
+        paused one, and its timers.
         """
         if not order.saga.phase.is_over:
             return order
+        if order.saga.paused:
+            return evolve(order, saga=evolve(order.saga, due_at=None))
         waiting = [one for one in order.operations if one.state is OperationState.QUEUED]
         ready = next((one for one in waiting if one.due_at is None or one.due_at <= at), None)
         if ready is not None:

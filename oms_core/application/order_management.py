@@ -22,10 +22,12 @@ from oms_core.application.payment_directory import PaymentDirectory
 from oms_core.application.payment_steps import ref_of
 from oms_core.application.place_order import Placed, PlaceOrder, place_order
 from oms_core.application.place_order_saga import place_order_saga
+from oms_core.application.provider_gate import ProviderGates
 from oms_core.application.receive_webhook import Received, Webhook, receive_webhook
 from oms_core.application.saga_moves import SagaMoves
 from oms_core.application.saga_runner import RunnerSettings, SagaRunner
 from oms_core.application.saga_settings import PlaceOrderSettings
+from oms_core.application.steering import Operator, Steering
 from oms_core.application.worker import Worker, WorkerSettings
 from oms_core.domain.appointing import appoint
 from oms_core.domain.operation import OperationKind
@@ -36,7 +38,6 @@ from oms_core.errors import (
     FeedSwitchedOff,
     InvalidInput,
     Mistake,
-    NothingToSteer,
 )
 from oms_core.ports.clock import SystemClock, system_randomness
 from oms_core.ports.storage import OrderPage, OrderQuery
@@ -110,9 +111,11 @@ class OrderManagement:
         """
         self.storage = storage
         self.inventory = inventory
-        self.payments = (
+        self._clock = clock or SystemClock()
+        directory = (
             payments if isinstance(payments, PaymentDirectory) else PaymentDirectory(payments)
         )
+        self.payments = evolve(directory, gates=ProviderGates(self._clock))
         self.settings = settings or Settings()
         self._publisher = publisher
         self.inbox = inbox
@@ -121,7 +124,6 @@ class OrderManagement:
         )
         self._event_log = event_log
         self._webhooks = webhooks
-        self._clock = clock or SystemClock()
         saga = self.settings.saga
         self._saga = place_order_saga(inventory, self.payments, saga)
         queue = self._queue = OperationQueue(operation_sagas(inventory, self.payments, saga))
@@ -144,6 +146,8 @@ class OrderManagement:
         self._changes = OrderChanges(storage, self._clock, self._saved_from_outside)
         self.operations = OrderOperations(self._changes, queue, self.payments, saga)
         """What can be asked of an order after it was placed."""
+        self.steering = Steering(self._changes, moves, queue, recheck_s=saga.recheck_s)
+        """What operators can do about a saga."""
 
     # -- orders --------------------------------------------------------------------------
 
@@ -333,15 +337,10 @@ class OrderManagement:
 
         Raises:
             NothingToSteer: the order does not need attention.
+            NotPossible: it is paused, and does not need attention.
             OrderNotFound: unknown in this tenant and organization.
         """
-
-        def resolve(order: Order, at: datetime) -> Order:
-            if order.saga.attention is None:
-                raise NothingToSteer(order.id)
-            return order.resolve_attention(reason=reason, actor=actor, at=at)
-
-        return self._changes.change(scope, order_id, resolve)
+        return self.steering.retry(scope, order_id, Operator(actor, reason))
 
     # -- events --------------------------------------------------------------------------
 

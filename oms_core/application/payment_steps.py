@@ -239,7 +239,7 @@ class PaymentSteps:
         Raises:
             CredentialsRejected: it is not configured any more.
         """
-        provider = self.payments.find(order.scope.tenant_id, order.payment.provider)
+        provider = self.payments.reach(order.scope.tenant_id, order.payment.provider)
         if provider is None:
             raise CredentialsRejected(
                 f"provider {order.payment.provider} is not configured any more"

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import logging
 from datetime import timedelta
-from typing import TYPE_CHECKING, TypeAlias, assert_never
+from typing import TYPE_CHECKING, Final, TypeAlias, assert_never
 
 from attrs import evolve, frozen
 
@@ -22,7 +22,7 @@ from oms_core.application.saga import (
 from oms_core.domain.operation import OperationState
 from oms_core.domain.order import SYSTEM
 from oms_core.domain.saga_position import Attention, SagaPhase, Wait
-from oms_core.errors import OmsError
+from oms_core.errors import CredentialsRejected, OmsError
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
@@ -36,6 +36,14 @@ if TYPE_CHECKING:
     from oms_core.ports.clock import Randomness
 
 _log = logging.getLogger("oms_core.saga")
+
+REFUSED_RETRY_FIRST_S: Final = 2.0
+REFUSED_RETRY_CAP_S: Final = 300.0
+"""How long an order waits at the least and at the most for a provider that refuses us."""
+_THEN_RETRY: Final = "Correct the cause, then retry the order."
+_GOES_ON_BY_ITSELF: Final = (
+    "Correct the provider's credentials in the configuration; the order then goes on by itself."
+)
 
 
 @frozen
@@ -126,6 +134,25 @@ class SagaMoves:
             attention = Attention(trouble.code, _sentence(trouble, order), now)
             return _parked(order, attention, trouble.note)
 
+    def done_by_hand(self, order: Order, now: datetime) -> Order:
+        """Record that a person did the present step, or undid it, outside; the next one follows.
+
+        Raises:
+            LookupError: nobody can do that for it.
+        """
+        saga = self.saga_of(order)
+        step = saga.step(order.saga.step)
+        running = order.saga.phase is SagaPhase.RUNNING
+        record = step.by_hand if running else step.undone_by_hand
+        if record is None:
+            message = f"step {step.name} of saga {saga.definition} is not for hands"
+            raise LookupError(message)
+        return self._done(saga, step, record(order, now), now, outcome="by_hand")
+
+    def turned_back(self, order: Order, reason: FailureReason, now: datetime) -> Order:
+        """Have everything undone, beginning with the present step: it may have had its effect."""
+        return _turned_back(self.saga_of(order).step(order.saga.step), order, reason, now)
+
     def _moved(self, order: Order, outcome: Outcome, now: datetime) -> Order:
         if isinstance(outcome, Stuck):
             parked = _parked(order, Attention(outcome.code, outcome.message, now), None)
@@ -135,6 +162,8 @@ class SagaMoves:
             return self._queue.go_on(order, max(now, order.saga.due_at or now))
         saga = self.saga_of(order)
         step = saga.step(order.saga.step)
+        if not isinstance(outcome, Trouble):
+            order = _known_again(order, now)
         match outcome:
             case Done():
                 return self._done(saga, step, outcome.apply(order, now), now, flag=outcome.flag)
@@ -156,22 +185,24 @@ class SagaMoves:
         order: Order,
         now: datetime,
         *,
+        outcome: str = "done",
         flag: FailureReason | None = None,
     ) -> Order:
         phase = order.saga.phase
-        position = order.saga.noting(step.name, _action(order), "done", at=now)
+        position = order.saga.noting(step.name, _action(order), outcome, at=now)
         following = saga.after(step, phase)
         if following is not None:
             order = _going_on(order, _entering(position, following, now), now)
             if (
                 phase is SagaPhase.RUNNING
+                and not order.saga.paused
                 and following.is_local(order)
                 and saga.abort(order) is None
             ):
-                outcome = following.run(Work(order, now))
-                if isinstance(outcome, Done):
-                    order = outcome.apply(order, now)
-                    return self._done(saga, following, order, now, flag=outcome.flag)
+                at_once = following.run(Work(order, now))
+                if isinstance(at_once, Done):
+                    order = at_once.apply(order, now)
+                    return self._done(saga, following, order, now, flag=at_once.flag)
             return order if flag is None else _flagged(order, flag, now)
         order = _going_on(order, evolve(position, wait=None), now)
         if phase is SagaPhase.COMPENSATING:
@@ -188,7 +219,32 @@ class SagaMoves:
             order = _flagged(order, flag, now)
         return self._queue.go_on(order, now)
 
+    def _refused_as_strangers(
+        self, step: Step, trouble: Trouble, order: Order, now: datetime
+    ) -> Order:
+        """Let the order wait until the provider accepts our credentials; it did nothing wrong.
+
+        Tried again for ever, without using up any attempt: after about as long as it has been
+        refused so far, up to a few minutes.
+        """
+        position = order.saga.noting(
+            step.name, _action(order), "retrying", at=now, error=trouble.note, is_excused=True
+        )
+        flag = Attention(trouble.code, _sentence(trouble, order, _GOES_ON_BY_ITSELF), now)
+        order = evolve(order, saga=position).call_for_attention(flag)
+        since = now if order.saga.attention is None else order.saga.attention.since
+        so_far_s = (now - since).total_seconds()
+        longest_s = min(max(so_far_s, REFUSED_RETRY_FIRST_S), REFUSED_RETRY_CAP_S)
+        delay_s = self._randomness.uniform(longest_s / 2, longest_s)
+        if trouble.retry_after_s > delay_s:
+            # Not all at the same moment: one of them is to see whether it is accepted.
+            delay_s = trouble.retry_after_s + self._randomness.uniform(0.0, longest_s)
+        due_at = now + timedelta(seconds=delay_s)
+        return evolve(order, saga=evolve(order.saga, due_at=due_at))
+
     def _troubled(self, step: Step, trouble: Trouble, order: Order, now: datetime) -> Order:
+        if isinstance(trouble.error, CredentialsRejected):
+            return self._refused_as_strangers(step, trouble, order, now)
         troubles = order.saga.troubles_at(step.name, _action(order)) + 1
         if isinstance(trouble.error, OmsError):
             hopeless = not trouble.error.retryable
@@ -247,6 +303,14 @@ def _going_on(order: Order, position: SagaPosition, now: datetime) -> Order:
     return evolve(order, saga=evolve(position, attention=None))
 
 
+def _known_again(order: Order, now: datetime) -> Order:
+    """Take the flag down of an order whose provider has answered it again."""
+    flag = order.saga.attention
+    if flag is None or flag.code != CredentialsRejected.code:
+        return order
+    return _going_on(order, order.saga, now)
+
+
 def _entering(position: SagaPosition, step: Step, now: datetime) -> SagaPosition:
     """Record the intent to call: from now on a repeat uses this generation's key."""
     return evolve(
@@ -299,10 +363,10 @@ def _flagged(order: Order, reason: FailureReason, now: datetime) -> Order:
     return order.call_for_attention(Attention(reason.code, reason.message, now))
 
 
-def _sentence(trouble: Trouble, order: Order) -> str:
+def _sentence(trouble: Trouble, order: Order, remedy: str = _THEN_RETRY) -> str:
     detail = (
         trouble.error.sentence
         if isinstance(trouble.error, OmsError)
         else f"An unexpected {type(trouble.error).__name__} was raised; the log has the details."
     )
-    return f"Step {order.saga.step}: {detail} Correct the cause, then retry the order."
+    return f"Step {order.saga.step}: {detail} {remedy}"

@@ -216,7 +216,10 @@ class Order:
     def is_settled(self) -> bool:
         """Nothing will happen until somebody outside acts: a customer, a provider, a person."""
         return (
-            self.saga.phase.is_over or self.saga.wait is not None or self.saga.attention is not None
+            self.saga.phase.is_over
+            or self.saga.paused
+            or self.saga.wait is not None
+            or self.saga.attention is not None
         )
 
     @property

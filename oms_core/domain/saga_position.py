@@ -36,6 +36,8 @@ class SagaState(StrEnum):
     RUNNING = "running"
     WAITING = "waiting"
     STUCK = "stuck"
+    PAUSED = "paused"
+    """A person stopped it, whatever else it is: nothing begins until it is let go on."""
     FINISHED = "finished"
 
 
@@ -67,7 +69,8 @@ class StepJournal:
     first_at: datetime
     last_at: datetime
     outcome: str
-    """``done``, ``refused``, ``waiting``, ``retrying``, ``new_generation`` or ``stuck``."""
+    """``done``, ``refused``, ``waiting``, ``retrying``, ``new_generation``, ``stuck``, or
+    ``by_hand`` if a person did it outside."""
     troubles: int = 0
     """Technical troubles in a row: what retry budgets count."""
     generations: int = 1
@@ -81,7 +84,7 @@ class SagaPosition:
     """A saga's place in its table of steps.
 
     ``due_at`` says when a worker should move it next; ``None`` means that nothing will
-    happen by itself: the saga is over, or parked for a person (then ``attention`` is set).
+    happen by itself: the saga is over, paused, or parked for a person (then ``attention`` is set).
     Where the saga is over, it says when the order's next operation begins.
     ``generation`` is part of the key of the present step's external call.
     """
@@ -110,6 +113,8 @@ class SagaPosition:
     @property
     def state(self) -> SagaState:
         """What an operator filters by."""
+        if self.paused:
+            return SagaState.PAUSED
         if self.attention is not None:
             return SagaState.STUCK
         if self.phase.is_over:
@@ -136,14 +141,23 @@ class SagaPosition:
         return evolve(self, journal=journal)
 
     def noting(
-        self, step: str, action: str, outcome: str, *, at: datetime, error: str | None = None
+        self,
+        step: str,
+        action: str,
+        outcome: str,
+        *,
+        at: datetime,
+        error: str | None = None,
+        is_excused: bool = False,
     ) -> SagaPosition:
-        """Fold one more attempt into the journal."""
+        """Fold one more attempt into the journal; one that *is_excused* uses up no budget."""
         known = self.journal_of(step, action)
         if known is None:
             known = StepJournal(step, action, 0, at, at, outcome)
         troubles = known.troubles
-        if outcome in {"retrying", "stuck"}:
+        if is_excused:
+            pass
+        elif outcome in {"retrying", "stuck"}:
             troubles += 1
         elif outcome != "new_generation":
             troubles = 0

@@ -10,7 +10,9 @@ from uuid import UUID
 
 import pytest
 
-from oms_core import OrderManagement
+from oms_core import OrderManagement, OrderStatus
+from oms_core.application.operation_requests import FulfillOrder
+from oms_core.application.order_operations import Caller
 from oms_core.errors import ConfigurationError
 from oms_core.ports.authentication import Principal, Role
 from oms_core.ports.payments import PaymentRef, ProviderEvent
@@ -529,6 +531,69 @@ def test_an_order_that_needs_nobody_cannot_be_retried(
 
     assert refused.code == 1
     assert "does not need attention" in refused.err
+
+
+def test_an_order_is_paused_shown_resumed_and_taken_back_from_the_command_line(
+    oms: RunCommand, system: OrderManagement
+) -> None:
+    order = place(system, "ARMCHAIR-1")
+    why = ("--reason", "a customer called")
+
+    paused = oms("sagas", "pause", str(order.id), *why)
+    system.run_until_idle()
+    listed = oms("sagas", "list", "--state", "paused").out
+    shown = oms("sagas", "show", str(order.id)).out
+    ways = json.loads(oms("sagas", "show", str(order.id), "--json").out)["steering"]
+    skipped = oms("sagas", "skip", str(order.id), *why)
+    resumed = oms("sagas", "resume", str(order.id), *why)
+    oms("sagas", "pause", str(order.id), *why)
+    taken_back = oms("sagas", "compensate", str(order.id), *why)
+    system.run_until_idle()
+
+    assert paused.out == f"Order {order.id} is paused; oms sagas resume lets it go on.\n"
+    assert "Paused by operator: a customer called" in listed
+    assert f"oms sagas resume {order.id} --tenant {TENANT} --org {ORG}" in listed
+    assert "reserve_inventory" in shown
+    assert {way for way, told in ways.items() if told["possible"]} == {"compensate", "resume"}
+    assert (skipped.code, skipped.out) == (1, "")
+    assert "is not for a person to do outside" in skipped.err
+    assert resumed.out == (
+        f"Order {order.id} goes on. reserve_inventory follows as soon as a worker finds it.\n"
+    )
+    assert taken_back.out == (
+        f"Order {order.id} is taken back, beginning with reserve_inventory.\n"
+    )
+    assert system.get_order(SCOPE, order.id).status is OrderStatus.FAILED
+    assert oms("orders", "show", str(order.id)).code == 0
+
+
+def test_goods_that_left_without_the_inventory_are_recorded_by_hand(
+    oms: RunCommand, system: OrderManagement
+) -> None:
+    order = place(system, "ARMCHAIR-1")
+    system.run_until_idle()
+    system.inventory.release(SCOPE, str(order.id))
+    system.operations.fulfill(SCOPE, order.id, FulfillOrder(), Caller("parcel-1", "clerk"))
+    system.run_until_idle()
+
+    skipped = oms("sagas", "skip", str(order.id), "--reason", "left through the back door")
+
+    assert skipped.out == f"Order {order.id}: recorded as done by hand. Its saga is finished.\n"
+    assert system.get_order(SCOPE, order.id).status is OrderStatus.FULFILLED
+
+
+@pytest.mark.parametrize("deed", ["retry", "skip", "compensate", "pause", "resume"])
+@pytest.mark.parametrize("reason", ["", "  ", "two\nlines", "x" * 501])
+def test_steering_needs_a_reason_that_says_something(
+    oms: RunCommand, system: OrderManagement, deed: str, reason: str
+) -> None:
+    order = place(system, "ARMCHAIR-1")
+
+    refused = oms("sagas", deed, str(order.id), "--reason", reason)
+
+    assert refused.code == 2
+    assert "reason" in refused.err
+    assert system.get_order(SCOPE, order.id) == order
 
 
 # -- notifications ---------------------------------------------------------------------------

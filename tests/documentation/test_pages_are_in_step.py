@@ -221,6 +221,7 @@ def test_the_operations_page_lists_every_metric() -> None:
     ours = {name for name in families if not name.endswith("_created")}
     counted_when_asked = {
         "oms_inventory_up",
+        "oms_payment_provider_up",
         "oms_sagas",
         "oms_store_up",
         "oms_webhook_events_waiting",

@@ -11,6 +11,7 @@ from prometheus_client.parser import text_string_to_metric_families
 
 from oms_adapters.storage.memory import MemoryStorage
 from oms_core.errors import StoreUnavailable
+from oms_core.ports.payments import PaymentRef
 from oms_entrypoints.http.metrics import Metrics
 from oms_entrypoints.logs import configure_logs
 from tests.support.api import (
@@ -274,11 +275,46 @@ def test_figures_come_in_the_format_that_every_version_of_prometheus_reads(api: 
 # -- health ----------------------------------------------------------------------------------
 
 
-@pytest.mark.parametrize("path", ["/healthz", "/readyz"])
-def test_a_healthy_server_says_so(api: Api, path: str) -> None:
-    result = api.get(path, query_string="cache-buster=1")
+def test_a_healthy_server_says_so(api: Api) -> None:
+    healthz, readyz = (api.get(p, query_string="cache-buster=1") for p in ("/healthz", "/readyz"))
 
-    assert (result.status_code, result.json) == (200, {"status": "ok"})
+    assert (healthz.status_code, healthz.json) == (200, {"status": "ok"})
+    assert (readyz.status_code, readyz.json) == (
+        200,
+        {"status": "ok", "payment_providers_refusing_us": []},
+    )
+
+
+def test_a_provider_that_refuses_our_credentials_is_an_alarm_and_no_reason_to_go_elsewhere(
+    api: Api,
+) -> None:
+    """Orders are accepted, and wait; the alarm ends by itself."""
+    api.receive()
+    assert figures(api)["oms_payment_provider_up", "simulated"] == 1
+    order_id = api.place(payment_reference="sim_credentials_rejected")
+
+    api.oms.run_until_idle()
+
+    assert figures(api)["oms_payment_provider_up", "simulated"] == 0
+    assert figures(api)["oms_sagas", "stuck"] == 1
+    readyz = api.get("/readyz")
+    assert readyz.status_code == 200
+    assert readyz.json["payment_providers_refusing_us"] == ["simulated"]
+    (line,) = (line for line in lines(api) if "refuses our credentials" in line["event"])
+    assert {**line, "at": ""} == {
+        "event": "payment provider refuses our credentials",
+        "level": "error",
+        "logger": "oms_core.payments",
+        "provider": "simulated",
+        "reason": "http_401",
+        "at": "",
+    }
+    api.payments.heal(PaymentRef(api.scope.tenant_id, "sim_credentials_rejected"))
+    api.clock.advance(2)
+    api.oms.run_until_idle()
+    assert api.oms.get_order(api.scope, order_id).status == "confirmed"
+    assert figures(api)["oms_payment_provider_up", "simulated"] == 1
+    assert api.get("/readyz").json["payment_providers_refusing_us"] == []
 
 
 def test_no_answer_is_kept_by_anybody_on_its_way(api: Api) -> None:

@@ -173,17 +173,23 @@ def test_a_void_is_made_once_whatever_its_answers_meet(shop: AdyenShop) -> None:
     assert shop.adyen.effects(ref, "cancel") == 1
 
 
-def test_wrong_credentials_flag_the_order_and_do_not_fail_it(shop: AdyenShop) -> None:
+def test_wrong_credentials_flag_the_order_and_it_goes_on_once_they_are_right(
+    shop: AdyenShop,
+) -> None:
     ref = shop.adyen.a_confirmable_payment(Money(1_000, "USD"))
     shop.adyen.plan(answers(401), "cancel")
     shop.order_for(ref)
 
-    order = shop.goes_on()
+    order = shop.goes_on(1)
 
     assert order.status == "pending_payment"
     assert order.saga.attention is not None
     assert order.saga.attention.code == "payment_credentials_rejected"
     assert shop.adyen.effects(ref, "cancel") == 0
+    order = shop.hears_everything_until_the_end(ref)
+    assert order.status == "failed"
+    assert order.saga.attention is None
+    assert shop.adyen.effects(ref, "cancel") == 1
 
 
 def test_a_restarted_process_knows_what_was_notified(shop: AdyenShop) -> None:

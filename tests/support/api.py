@@ -38,6 +38,7 @@ from oms_entrypoints.logs import configure_logs
 ORDERS = "/api/v1/oms/orders"
 ADJUST = "/api/v1/inventory/adjust"
 LEVELS = "/api/v1/inventory/levels"
+SAGAS = "/api/v1/sagas"
 SUBSCRIPTIONS = "/api/v1/webhook-subscriptions"
 ARMCHAIR = "CRUNCHY-ARMCHAIR"
 SECRET = b"an-unmistakable-signing-secret-of-48-bytes-or-so"
@@ -282,6 +283,7 @@ def _path_of(path: str) -> str:
     path = re.sub(rf"^{ORDERS}/[^/]+", ORDERS + "/{order_id}", path)
     for part in ("fulfillment", "return", "operation"):
         path = re.sub(rf"(?<=/{part}s)/[^/]+", f"/{{{part}_id}}", path)
+    path = re.sub(rf"^{SAGAS}/[^/]+/", SAGAS + "/{order_id}/", path)
     return re.sub(rf"^{SUBSCRIPTIONS}/[^/]+", SUBSCRIPTIONS + "/{subscription_id}", path)
 
 

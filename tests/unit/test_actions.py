@@ -5,11 +5,11 @@ from uuid import uuid4
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
-from tests.support.drawn_life import HOW_TO_ASK, OrderLife
 
 from oms_core.application.actions import ASKED_BY_PEOPLE, Action, actions_of
 from oms_core.domain.operation import OperationKind
 from oms_core.errors import NotPossible, PartNotFound
+from tests.support.drawn_life import HOW_TO_ASK, OrderLife
 
 CHOICES = st.lists(st.integers(0, 1_000), max_size=20)
 REFERENCES = st.sampled_from(

@@ -5,7 +5,6 @@ from collections.abc import Sequence
 import pytest
 from hypothesis import assume, given
 from hypothesis import strategies as st
-from tests.support.drawn_life import CHAIR, HOW_TO_ASK, LAMP, OrderLife
 
 from oms_core.application.actions import Action
 from oms_core.application.foresight import Foresight, StockEffect
@@ -23,6 +22,7 @@ from oms_core.domain.payment import PaymentStatus
 from oms_core.errors import InvalidInput, NotPossible, OrderNotFound, VersionMismatch
 from oms_core.ports.payments import Capabilities
 from oms_core.testing import a_scope
+from tests.support.drawn_life import CHAIR, HOW_TO_ASK, LAMP, OrderLife
 
 FORESEEABLE = {
     OperationKind.CANCEL,

@@ -33,3 +33,11 @@ def test_a_line_of_the_core_names_its_order_and_nothing_else_that_was_attached(
     line = json.loads(log.getvalue())
     assert (line["event"], line["order_id"]) == ("lease lost", extra["order_id"])
     assert "customer" not in line
+
+
+def test_a_line_of_another_library_keeps_nothing_that_was_attached(log: io.StringIO) -> None:
+    extra = {"order_id": "4711", "reason": "a customer's name", "provider": "x"}
+
+    logging.getLogger("somebody.else").warning("retrying", extra=extra)
+
+    assert set(json.loads(log.getvalue())) == {"event", "logger", "level", "at"}

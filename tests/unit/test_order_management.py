@@ -100,7 +100,9 @@ def test_the_limits_of_a_listing_are_allowed_themselves(limit: int) -> None:
 
 def test_operators_see_what_is_stuck_and_let_it_go_on() -> None:
     shop = Shop()
-    order = shop.drive("sim_credentials_rejected")
+    shop.place("sim_credentials_rejected")
+    shop.work_once()
+    order = shop.order()
 
     (stuck,) = shop.oms.list_sagas([SagaState.STUCK])
     assert stuck.id == order.id
@@ -176,7 +178,8 @@ def test_whoever_watches_hears_of_every_step_and_of_steering() -> None:
     heard: list[Order] = []
     shop.oms.on_change(heard.append)
 
-    shop.drive("sim_credentials_rejected")
+    shop.place("sim_credentials_rejected")
+    shop.work_once()
     shop.oms.retry_saga(shop.scope, shop.order().id, reason="mended", actor="pat")
 
     assert [order.version for order in heard] == [2, 3, 4]

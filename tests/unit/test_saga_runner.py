@@ -3,6 +3,7 @@
 from collections.abc import Callable
 from datetime import datetime, timedelta
 from functools import partial
+from itertools import pairwise
 from random import Random
 from typing import Any
 
@@ -27,6 +28,7 @@ from oms_core.domain.failure import FailureReason
 from oms_core.domain.saga_position import SagaPhase, SagaState
 from oms_core.errors import (
     CredentialsRejected,
+    IdempotencyMismatch,
     InventoryUnavailable,
     OutcomeUnknown,
     RetryableNotExecuted,
@@ -427,7 +429,7 @@ def test_an_undo_is_tried_for_ever_but_flagged_when_its_attempts_are_used_up() -
 
 @pytest.mark.parametrize("phase", [SagaPhase.RUNNING, SagaPhase.COMPENSATING])
 def test_trouble_that_no_repeat_can_heal_parks_the_order_at_once(phase: SagaPhase) -> None:
-    step = Script(CredentialsRejected("http_401"), Done())
+    step = Script(IdempotencyMismatch("http_409"), Done())
     running = phase is SagaPhase.RUNNING
     stage = Stage(
         a_step("one", step if running else Script(Refused(SOLD_OUT)), None if running else step)
@@ -439,13 +441,91 @@ def test_trouble_that_no_repeat_can_heal_parks_the_order_at_once(phase: SagaPhas
     assert order.saga.is_parked
     assert order.saga.phase is phase
     assert order.saga.attention is not None
-    assert order.saga.attention.code == "payment_credentials_rejected"
+    assert order.saga.attention.code == "payment_idempotency_mismatch"
     assert order.saga.attention.message == (
-        "Step one: The payment provider reports payment_credentials_rejected (http_401). "
+        "Step one: The payment provider reports payment_idempotency_mismatch (http_409). "
         "Correct the cause, then retry the order."
     )
     stage.retry()
     assert stage.drive().saga.phase.is_over
+
+
+@pytest.mark.parametrize("phase", [SagaPhase.RUNNING, SagaPhase.COMPENSATING])
+def test_an_order_whose_provider_refuses_our_credentials_waits_for_ever_and_goes_on_by_itself(
+    phase: SagaPhase,
+) -> None:
+    """F17: it did nothing wrong, so it neither fails nor needs a hand."""
+    step = Script(*[CredentialsRejected("http_401")] * 40, Done())
+    running = phase is SagaPhase.RUNNING
+    stage = Stage(
+        a_step(
+            "one",
+            step if running else Script(Refused(SOLD_OUT)),
+            None if running else step,
+            retry=Backoff(3),
+        )
+    )
+
+    flagged = stage.drive_for(20)
+    order = stage.drive_for(30)
+
+    assert flagged.saga.phase is phase
+    assert flagged.saga.state is SagaState.STUCK
+    assert flagged.saga.due_at is not None
+    assert flagged.saga.attention is not None
+    assert flagged.saga.attention.code == "payment_credentials_rejected"
+    assert flagged.saga.attention.message == (
+        "Step one: The payment provider reports payment_credentials_rejected (http_401). Correct "
+        "the provider's credentials in the configuration; the order then goes on by itself."
+    )
+    assert len(step.works) == 41
+    assert order.saga.phase is (SagaPhase.COMPLETED if running else SagaPhase.COMPENSATED)
+    assert order.saga.attention is None
+    flags = [e.change for e in order.history if e.change.startswith("attention")]
+    assert flags == [Change.ATTENTION_NEEDED, Change.ATTENTION_RESOLVED]
+    assert len(set(step.keys)) == 1
+
+
+def test_an_order_waits_about_as_long_as_it_has_been_refused_but_five_minutes_at_the_most() -> None:
+    step = Script(CredentialsRejected("http_401"))
+    stage = Stage(a_step("one", step))
+
+    stage.drive_for(15)
+
+    waits = [after - before for before, after in pairwise(step.moments)]
+    assert waits[:6] == [2, 2, 4, 8, 16, 32]
+    assert set(waits[9:]) == {300}
+
+
+def test_an_account_that_asks_for_patience_gets_it_and_not_from_all_at_the_same_moment() -> None:
+    step = Script(CredentialsRejected("http_401", 60.0))
+    stage = Stage(a_step("one", step))
+
+    stage.drive_for(2)
+
+    assert step.moments == [0, 62]
+
+
+def test_refused_credentials_use_up_no_attempt_of_other_trouble() -> None:
+    """Else an outage that follows would fail the order at its first silence."""
+    refused = CredentialsRejected("http_401")
+    step = Script(SILENT, *[refused] * 20, SILENT, refused, SILENT, Done())
+    stage = Stage(a_step("one", step, retry=Backoff(4)))
+
+    order = stage.drive_for(40)
+
+    assert order.saga.phase is SagaPhase.COMPLETED
+    assert len(step.works) == 25
+
+
+def test_a_provider_that_knows_us_again_takes_the_flag_down_even_if_the_order_must_wait() -> None:
+    step = Script(CredentialsRejected("http_401"), WAIT)
+    stage = Stage(a_step("one", step))
+
+    order = stage.drive_for(2)
+
+    assert order.saga.attention is None
+    assert order.saga.state is SagaState.WAITING
 
 
 @pytest.mark.parametrize("phase", [SagaPhase.RUNNING, SagaPhase.COMPENSATING])
@@ -490,7 +570,7 @@ def test_a_new_generation_does_not_give_a_new_budget() -> None:
 
 
 def test_an_operators_retry_gives_the_whole_budget_again() -> None:
-    step = Script(SILENT, SILENT, CredentialsRejected(), SILENT, SILENT, Done())
+    step = Script(SILENT, SILENT, IdempotencyMismatch(), SILENT, SILENT, Done())
     stage = Stage(a_step("one", step, retry=Backoff(3)))
     stage.drive_for(9)
 

@@ -30,7 +30,11 @@ _STATUS_STYLES: Final = {
     OrderStatus.CANCELLED: "red",
     OrderStatus.FAILED: "red",
 }
-_STATE_STYLES: Final = {SagaState.STUCK: "red", SagaState.WAITING: "yellow"}
+_STATE_STYLES: Final = {
+    SagaState.STUCK: "red",
+    SagaState.WAITING: "yellow",
+    SagaState.PAUSED: "yellow",
+}
 
 
 def console() -> Console:

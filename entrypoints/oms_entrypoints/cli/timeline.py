@@ -69,8 +69,8 @@ WORDS: Final[Mapping[Change, tuple[tuple[str, str], str]]] = {
     Change.ATTENTION_RESOLVED: (_PLAIN, "attention resolved"),
     Change.SAGA_PAUSED: (_WAIT, "paused"),
     Change.SAGA_RESUMED: (_PLAIN, "resumed"),
-    Change.STEP_SKIPPED: (_PLAIN, "step skipped"),
-    Change.COMPENSATION_ORDERED: (_BACK, "to be undone"),
+    Change.STEP_SKIPPED: (_PLAIN, "done by hand"),
+    Change.COMPENSATION_ORDERED: (_BACK, "to be taken back"),
 }
 """Each change's mark, colour and words."""
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 from types import MappingProxyType
 from typing import TYPE_CHECKING, ClassVar, Final
 
+from oms_entrypoints.http.readiness_view import ready_view
 from oms_entrypoints.http.resource import Permits, Resource, send_json
 from oms_entrypoints.http.views import health_view
 
@@ -36,7 +37,8 @@ class ReadyResource(Resource):
     """Whether it can take requests: the store can be used now.
 
     An inventory elsewhere that is down is no reason to send nobody here: orders are accepted
-    without it, and wait. Were it one, all servers would turn everybody away at once.
+    without it, and wait. Were it one, all servers would turn everybody away at once. It is the
+    same with a payment provider that refuses our credentials, which the answer names.
     """
 
     permits: ClassVar[Permits] = _PUBLIC
@@ -48,7 +50,7 @@ class ReadyResource(Resource):
     def on_get(self, _req: Request, resp: Response) -> None:
         """Answer, or fail as any request would: 503 with Retry-After."""
         self._oms.storage.ping()
-        send_json(resp, health_view())
+        send_json(resp, ready_view(self._oms.payments.gates.refusing()))
 
     on_head = on_get
 

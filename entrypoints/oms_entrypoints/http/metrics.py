@@ -136,6 +136,7 @@ class _StoresCollector(Collector):
         yield self._store_up()
         yield self._webhooks_waiting()
         yield self._inventory_up()
+        yield self._provider_up()
 
     def collect(self) -> Iterable[GaugeMetricFamily]:
         """Ask both. While the store does not answer there is no count, rather than a wrong one."""
@@ -165,6 +166,21 @@ class _StoresCollector(Collector):
         else:
             inventory_up.add_metric([], 1)
         yield inventory_up
+        provider_up = self._provider_up()
+        payments = self._oms.payments
+        refusing = {one.account.name for one in payments.gates.refusing()}
+        for name in sorted(payments.all_names):
+            provider_up.add_metric([name], int(name not in refusing))
+        yield provider_up
+
+    @staticmethod
+    def _provider_up() -> GaugeMetricFamily:
+        return GaugeMetricFamily(
+            "oms_payment_provider_up",
+            "0 while the account of this name, or a tenant's own of it, refuses the credentials "
+            "of this process.",
+            labels=["provider"],
+        )
 
     @staticmethod
     def _sagas() -> GaugeMetricFamily:

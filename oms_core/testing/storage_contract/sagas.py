@@ -27,6 +27,10 @@ RUNNING: Final = a_saga_position()
 COMPENSATING: Final = a_saga_position(phase=SagaPhase.COMPENSATING)
 WAITING: Final = a_saga_position(wait=Wait("customer_action", NOON + 600 * SECOND))
 STUCK: Final = a_saga_position(due_at=None, attention=Attention("unsure", "Look at it.", NOON))
+PAUSED: Final = evolve(a_saga_position(due_at=None), paused=True)
+PAUSED_AT_REST: Final = evolve(
+    a_saga_position(phase=SagaPhase.COMPLETED, step=None, due_at=None), paused=True
+)
 OVER: Final = a_saga_position(phase=SagaPhase.COMPLETED, step=None, due_at=None)
 
 ALL_STATES: Final = tuple(SagaState)
@@ -43,6 +47,8 @@ class ListsSagas(StorageSuite):
         compensating = self._stored_with(COMPENSATING, "compensating")
         waiting = self._stored_with(WAITING, "waiting")
         stuck = self._stored_with(STUCK, "stuck")
+        paused = self._stored_with(PAUSED, "paused")
+        at_rest = self._stored_with(PAUSED_AT_REST, "paused at rest")
         self._stored_with(OVER, "over")
 
         assert in_any_order(self.store.list_sagas([SagaState.RUNNING])) == in_any_order(
@@ -50,6 +56,9 @@ class ListsSagas(StorageSuite):
         )
         assert list(self.store.list_sagas([SagaState.WAITING])) == [waiting]
         assert list(self.store.list_sagas([SagaState.STUCK])) == [stuck]
+        assert in_any_order(self.store.list_sagas([SagaState.PAUSED])) == in_any_order(
+            [paused, at_rest]
+        )
         assert in_any_order(
             self.store.list_sagas([SagaState.WAITING, SagaState.STUCK])
         ) == in_any_order([waiting, stuck])
@@ -87,17 +96,20 @@ class ListsSagas(StorageSuite):
             SagaState.RUNNING: 0,
             SagaState.WAITING: 0,
             SagaState.STUCK: 0,
+            SagaState.PAUSED: 0,
         }
 
         self._stored_with(RUNNING, "running", "acme")
         self._stored_with(COMPENSATING, "compensating", "rival")
         self._stored_with(STUCK, "stuck", "rival")
+        self._stored_with(PAUSED, "paused", "rival")
         self._stored_with(OVER, "over")
 
         assert self.store.count_sagas() == {
             SagaState.RUNNING: 2,
             SagaState.WAITING: 0,
             SagaState.STUCK: 1,
+            SagaState.PAUSED: 1,
         }
 
     def test_lists_and_counts_follow_a_saga_as_it_moves(self) -> None:

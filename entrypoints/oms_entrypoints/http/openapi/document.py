@@ -8,7 +8,6 @@ from typing import TYPE_CHECKING, Any, Final
 
 from oms_core.domain.rules import UuidText, fields_of
 from oms_core.errors import InvalidInput, OmsError
-from oms_entrypoints.http import health
 from oms_entrypoints.http.openapi import examples
 from oms_entrypoints.http.openapi.call import Answer, HeaderParameter, Operation
 from oms_entrypoints.http.openapi.operations import (
@@ -16,6 +15,7 @@ from oms_entrypoints.http.openapi.operations import (
     OPERATIONS,
     RESPONSE_HEADERS,
     SERVICE,
+    SERVICE_IS_READY,
     STATUSES_OF_ALL,
     STATUSES_WITH_A_BODY,
     STATUSES_WITH_A_FOREIGN_BODY,
@@ -57,6 +57,7 @@ _TAGS: Final = {
     "inventory": "Book and read stock.",
     "events": "Learn of everything that happens.",
     "webhooks": "Have events posted to an address.",
+    "sagas": "See what is under way, waits or is stuck, and decide how it goes on.",
     "payment providers": "What payment providers notify; signed, and without a token.",
     "inventory service": "Reserve stock and keep its ledger for another order system.",
     "server": "What a server says about itself; open to everybody.",
@@ -93,7 +94,7 @@ def inventory_service_document() -> dict[str, Any]:
 
     How it words its refusals is its own affair: they are described once, for all calls.
     """
-    contract = [one for one in OPERATIONS if one.tag == SERVICE or one.path == health.READYZ]
+    contract = [*(one for one in OPERATIONS if one.tag == SERVICE), SERVICE_IS_READY]
     document = _document(contract, "Inventory service", CONTRACT_VERSION, _CONTRACT)
     for path in document["paths"].values():
         for operation in path.values():

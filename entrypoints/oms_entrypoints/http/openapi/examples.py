@@ -31,7 +31,7 @@ from oms_core.domain.operation import (
 from oms_core.domain.order import Order
 from oms_core.domain.order_status import OrderStatus
 from oms_core.domain.payment import Authorization
-from oms_core.domain.saga_position import SagaPhase, SagaPosition
+from oms_core.domain.saga_position import Attention, SagaPhase, SagaPosition
 from oms_core.domain.scope import Scope, order_id_for
 from oms_core.domain.subscription import SigningSecret, Subscription
 from oms_core.ports.event_log import LoggedEvent
@@ -41,6 +41,8 @@ from oms_core.ports.subscriptions import Subscribed
 from oms_entrypoints.http.openapi.rule_schemas import example_of
 from oms_entrypoints.http.order_operations import path_of
 from oms_entrypoints.http.problems import Problem, problem_of, problem_of_status
+from oms_entrypoints.http.readiness_view import ready_view
+from oms_entrypoints.http.saga_views import saga_list_view, steered_order_view
 from oms_entrypoints.http.views import (
     action_list_view,
     booked_view,
@@ -108,6 +110,8 @@ def answers() -> dict[str, Any]:
         "SubscriptionList": subscription_list_view([_SUBSCRIBED]),
         "DeadLetterList": dead_letter_list_view([_dead_letter_of(order)]),
         "Replayed": replayed_view(1),
+        "SteeredOrder": steered_order_view(_a_stuck_order(order)),
+        "SagaList": saga_list_view([_a_stuck_order(order)], limit=50),
         "Health": health_view(),
         "Operation": operation_view(_an_operation(order)),
         "Foresight": foresight_view(_what_would_leave(order)),
@@ -115,6 +119,7 @@ def answers() -> dict[str, Any]:
             order.id, actions_of(order), lambda action: path_of(order.id, action)
         ),
         "Chronicle": chronicle_view(order.id, chronicle_of(order, ())),
+        "Ready": ready_view([]),
     }
     return {name: _as_json(view) for name, view in views.items()}
 
@@ -141,6 +146,21 @@ def _what_would_leave(order: Order) -> Foresight:
         settings=PlaceOrderSettings(),
         at=at,
     )
+
+
+def _a_stuck_order(order: Order) -> Order:
+    """Make one that stopped at the first step of its way."""
+    since = _AT + timedelta(seconds=2)
+    attention = Attention(
+        "reservation_lost",
+        "The inventory says that this order's reservation was released or committed by somebody "
+        "else. Compare order and inventory, then retry the order.",
+        since,
+    )
+    placed = evolve(order, history=order.history[:1], status=OrderStatus.PENDING_PAYMENT, version=2)
+    saga = SagaPosition("place_order", 1, SagaPhase.RUNNING, "confirm_order", None)
+    saga = saga.noting("confirm_order", "run", "stuck", at=since)
+    return evolve(placed, saga=saga).call_for_attention(attention)
 
 
 def _dead_letter_of(order: Order) -> DeadLetter:

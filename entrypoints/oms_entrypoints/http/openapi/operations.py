@@ -9,6 +9,7 @@ from uuid import UUID
 from oms_core import errors
 from oms_core.application.adjust_stock import AdjustStock
 from oms_core.application.place_order import PlaceOrder
+from oms_core.application.steering import Steer
 from oms_core.application.webhooks import ChangeSubscription, ReplayDeadLetters, Subscribe
 from oms_core.errors import Mistake
 from oms_core.ports.authentication import Role
@@ -18,6 +19,7 @@ from oms_entrypoints.http import (
     health,
     inventory,
     orders,
+    sagas,
     stock_service,
     subscriptions,
     webhooks,
@@ -26,6 +28,8 @@ from oms_entrypoints.http.headers import IDEMPOTENCY_KEY
 from oms_entrypoints.http.openapi.call import Answer, HeaderParameter, Operation
 from oms_entrypoints.http.openapi.order_calls import ORDER_OPERATIONS
 from oms_entrypoints.http.query import EventListing, OrderListing, StockListing
+from oms_entrypoints.http.readiness_view import ReadyView
+from oms_entrypoints.http.saga_views import SagaListView, SteeredOrderView
 from oms_entrypoints.http.stock_requests import (
     BookMovement,
     CommitPart,
@@ -113,10 +117,22 @@ _OF_ONE_SUBSCRIPTION: Final = (
     errors.FeedSwitchedOff(),
     *_STORE,
 )
+_INVALID_REASON: Final = errors.InvalidInput((Mistake("/reason", "is required"),))
+_OF_ONE_SAGA: Final = (_INVALID_REASON, errors.OrderNotFound(UUID(int=0)), *_STORE)
 _KEY_SAYS: Final = (
     "Allowed beside the body's `idempotency_key`; it must then be the same, or the answer is 400."
 )
 SERVICE: Final = "inventory service"
+SERVICE_IS_READY: Final = Operation(
+    "GET",
+    health.READYZ,
+    "isReady",
+    "server",
+    "Whether the store can be used now.",
+    answers=(Answer(int(HTTPStatus.OK), "It can, whatever else the body says."),),
+    refusals=_STORE,
+)
+"""What anybody's inventory service must answer."""
 _JSON_200: Final = int(HTTPStatus.OK)
 
 OPERATIONS: Final[tuple[Operation, ...]] = (
@@ -501,6 +517,107 @@ OPERATIONS: Final[tuple[Operation, ...]] = (
     ),
     Operation(
         "GET",
+        sagas.SAGAS,
+        "listSagas",
+        "sagas",
+        "List orders whose work is under way, waits, is stuck or paused; oldest first.",
+        role=Role.ADMIN,
+        query=sagas.SagaListing,
+        answers=(Answer(_JSON_200, "The oldest of them.", SagaListView),),
+        refusals=(
+            errors.InvalidInput((Mistake("/limit", "must be from 1 to 100"),)),
+            *_STORE,
+        ),
+    ),
+    Operation(
+        "POST",
+        sagas.RETRY,
+        "retrySaga",
+        "sagas",
+        "Let an order that is stuck go on, after its cause was mended.",
+        says="The step it stopped at is tried again at once, with all its attempts.",
+        role=Role.ADMIN,
+        body=Steer,
+        answers=(Answer(_JSON_200, "It goes on.", SteeredOrderView),),
+        refusals=(
+            errors.NothingToSteer(UUID(int=0)),
+            errors.NotPossible("retry", "The order is paused, and nothing of it needs mending."),
+            *_OF_ONE_SAGA,
+        ),
+    ),
+    Operation(
+        "POST",
+        sagas.SKIP,
+        "skipStep",
+        "sagas",
+        "Say that a person did the step outside, or undid it.",
+        says=(
+            "Only for a step that is stuck, or one of a paused order, and only where a person can "
+            "do the same: at the provider, or with the goods. The step is recorded as done by "
+            "hand, and the next one follows. What is said of money is compared with the provider "
+            "some minutes later, and the provider's word counts."
+        ),
+        role=Role.ADMIN,
+        body=Steer,
+        answers=(Answer(_JSON_200, "The next step follows.", SteeredOrderView),),
+        refusals=(
+            errors.NotPossible("skip", "A worker is at step capture_payment just now."),
+            *_OF_ONE_SAGA,
+        ),
+    ),
+    Operation(
+        "POST",
+        sagas.COMPENSATE,
+        "compensateSaga",
+        "sagas",
+        "Have everything taken back that the order's saga has done.",
+        says=(
+            "For a saga that waits, is stuck or paused. It begins with the present step, which "
+            "may have had its effect. An order that was being placed fails; an operation that was "
+            "asked of it later is refused."
+        ),
+        role=Role.ADMIN,
+        body=Steer,
+        answers=(Answer(_JSON_200, "It is being taken back.", SteeredOrderView),),
+        refusals=(
+            errors.NotPossible("compensate", "Step ship_goods cannot be taken back; retry it."),
+            *_OF_ONE_SAGA,
+        ),
+    ),
+    Operation(
+        "POST",
+        sagas.PAUSE,
+        "pauseSaga",
+        "sagas",
+        "Let nothing of the order begin, timers too.",
+        says=(
+            "What a worker has under way is still recorded when it ends. What is asked of the "
+            "order meanwhile is accepted, and waits."
+        ),
+        role=Role.ADMIN,
+        body=Steer,
+        answers=(Answer(_JSON_200, "It is paused.", SteeredOrderView),),
+        refusals=(
+            errors.NotPossible("pause", "The order is paused already; resume it to let it go on."),
+            *_OF_ONE_SAGA,
+        ),
+    ),
+    Operation(
+        "POST",
+        sagas.RESUME,
+        "resumeSaga",
+        "sagas",
+        "Let a paused order go on at once.",
+        role=Role.ADMIN,
+        body=Steer,
+        answers=(Answer(_JSON_200, "It goes on.", SteeredOrderView),),
+        refusals=(
+            errors.NotPossible("resume", "The order is not paused: it moves by itself."),
+            *_OF_ONE_SAGA,
+        ),
+    ),
+    Operation(
+        "GET",
         health.HEALTHZ,
         "isAlive",
         "server",
@@ -512,8 +629,8 @@ OPERATIONS: Final[tuple[Operation, ...]] = (
         health.READYZ,
         "isReady",
         "server",
-        "Whether the store can be used now.",
-        answers=(Answer(_JSON_200, "It can.", HealthView),),
+        "Whether the store can be used now, and which payment providers refuse the server.",
+        answers=(Answer(_JSON_200, "It can.", ReadyView),),
         refusals=_STORE,
     ),
     Operation(
