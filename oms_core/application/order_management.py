@@ -7,6 +7,7 @@ import threading
 import time
 from contextlib import contextmanager
 from typing import TYPE_CHECKING, Final
+from uuid import uuid4
 
 from attrs import evolve, field, frozen
 
@@ -20,6 +21,7 @@ from oms_core.application.payment_directory import PaymentDirectory
 from oms_core.application.place_order import Placed, PlaceOrder, place_order
 from oms_core.application.place_order_saga import place_order_saga
 from oms_core.application.receive_webhook import Received, Webhook, receive_webhook
+from oms_core.application.reconciliation import Pace, Reconciler
 from oms_core.application.saga_moves import SagaMoves
 from oms_core.application.saga_runner import RunnerSettings, SagaRunner
 from oms_core.application.saga_settings import PlaceOrderSettings
@@ -314,6 +316,18 @@ class OrderManagement:
             return order.resolve_attention(reason=reason, actor=actor, at=at)
 
         return self._changes.change(scope, order_id, resolve)
+
+    def reconciler(self, *, calls_per_second: float = 0.0) -> Reconciler:
+        """Make what compares orders with their payment providers; 0: as fast as it goes."""
+        return Reconciler(
+            storage=self.storage,
+            payments=self.payments,
+            runner=self._runner,
+            clock=self._clock,
+            tell=self.payment_changed,
+            pace=Pace(calls_per_second),
+            holder=f"reconciler:{uuid4()}",
+        )
 
     # -- events --------------------------------------------------------------------------
 
