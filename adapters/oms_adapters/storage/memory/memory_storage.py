@@ -153,7 +153,7 @@ class MemoryStorage:
         org_id: UUID | None = None,
     ) -> Sequence[Walked]:
         """Walk through all orders; see ``OrderStorage.walk``."""
-        wanted = () if tenant_id is None else (tenant_id.int,)
+        wanted: tuple[int, ...] = () if tenant_id is None else (tenant_id.int,)
         if tenant_id is not None and org_id is not None:
             wanted += (org_id.int,)
         # A tuple that others only begin with sorts before them.
