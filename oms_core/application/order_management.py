@@ -11,6 +11,7 @@ from uuid import uuid4
 
 from attrs import evolve, field, frozen
 
+from oms_core.application.doctor import Doctor, Patience, StockCheck
 from oms_core.application.inbox_applier import InboxApplier
 from oms_core.application.operation_queue import OperationQueue
 from oms_core.application.operation_sagas import operation_sagas
@@ -38,6 +39,7 @@ from oms_core.errors import (
     NothingToSteer,
 )
 from oms_core.ports.clock import SystemClock, system_randomness
+from oms_core.ports.stock_audit import AuditableInventory
 from oms_core.ports.storage import OrderPage, OrderQuery
 
 if TYPE_CHECKING:
@@ -327,6 +329,29 @@ class OrderManagement:
             tell=self.payment_changed,
             pace=Pace(calls_per_second),
             holder=f"reconciler:{uuid4()}",
+        )
+
+    def doctor(self, patience: Patience | None = None) -> Doctor:
+        """Make what checks that everything that is stored fits together."""
+
+        def released(order: Order) -> Order:
+            return self._changes.change(
+                order.scope, order.id, lambda order, at: order.record_release(at=at)
+            )
+
+        inventory = self.inventory
+        audit = inventory.stock_audit() if isinstance(inventory, AuditableInventory) else None
+        return Doctor(
+            storage=self.storage,
+            stock=StockCheck(self.storage, inventory, audit, released),
+            inbox=self.inbox,
+            event_log=self._event_log,
+            events_leave=self._event_log is not None or self._publisher is not None,
+            definitions=self._runner.definitions,
+            clock=self._clock,
+            ask_provider=lambda order: self.payment_changed(order.scope, order.id),
+            give_turn=lambda order: self._changes.change(order.scope, order.id, self._queue.go_on),
+            patience=patience or Patience(),
         )
 
     # -- events --------------------------------------------------------------------------

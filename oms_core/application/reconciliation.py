@@ -187,6 +187,15 @@ class Reconciler:
                     yield self._compared(one.order, one.place, fix=fix)
             after = page[-1].place
 
+    def heal(self, place: OrderPlace) -> Compared:
+        """Compare one order, and have it healed if it differs.
+
+        Raises:
+            OrderNotFound: unknown in this tenant and organization.
+            StoreUnavailable: the store does not answer.
+        """
+        return self._compared(self.storage.get(place.scope, place.order_id), place, fix=True)
+
     def _compared(self, order: Order, place: OrderPlace, *, fix: bool) -> Compared:
         payment = order.payment
 

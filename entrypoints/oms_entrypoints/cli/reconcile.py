@@ -147,5 +147,3 @@ def _json(document: dict[str, Any]) -> str:
     import orjson
 
     return orjson.dumps(document, option=orjson.OPT_UTC_Z).decode()
-
-
