@@ -319,7 +319,12 @@ class OrderManagement:
 
         return self._changes.change(scope, order_id, resolve)
 
-    def reconciler(self, *, calls_per_second: float = 0.0) -> Reconciler:
+    def reconciler(
+        self,
+        *,
+        calls_per_second: float = 0.0,
+        sleep: Callable[[float], object] = time.sleep,
+    ) -> Reconciler:
         """Make what compares orders with their payment providers; 0: as fast as it goes."""
         return Reconciler(
             storage=self.storage,
@@ -327,8 +332,9 @@ class OrderManagement:
             runner=self._runner,
             clock=self._clock,
             tell=self.payment_changed,
-            pace=Pace(calls_per_second),
+            pace=Pace(calls_per_second, sleep=sleep),
             holder=f"reconciler:{uuid4()}",
+            sleep=sleep,
         )
 
     def doctor(self, patience: Patience | None = None) -> Doctor:

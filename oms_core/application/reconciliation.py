@@ -165,6 +165,7 @@ class Reconciler:
     wait_s: float = 10.0
     """How long a check that somebody else drives is waited for."""
     sleep: Callable[[float], object] = time.sleep
+    """``True`` from it means that there is no time to wait any longer."""
 
     def run(self, selection: Selection | None = None, *, fix: bool = False) -> Iterator[Compared]:
         """Compare one order after the other; with *fix*, have those that differ healed.
@@ -310,8 +311,8 @@ class Reconciler:
                 )
             if claim is not None:
                 self.runner.drive(claim)
-            else:
-                self.sleep(_POLL_S)
+            elif self.sleep(_POLL_S) is True:
+                return Verdict.NOT_HEALED
         if order.saga.attention is not None:
             return Verdict.FLAGGED
         return Verdict.NOT_HEALED if self._differences(order, provider) else Verdict.HEALED

@@ -1,6 +1,7 @@
 """``oms reconcile`` and ``oms doctor``, beside a system that uses the same store."""
 
 import json
+from pathlib import Path
 
 import pytest
 from attrs import evolve
@@ -10,7 +11,15 @@ from oms_core.domain.order import ReservationState
 from oms_core.domain.order_status import OrderStatus
 from oms_core.domain.payment import PaymentStatus
 from oms_core.ports.payments import Capture, PaymentRef
-from tests.support.command_line import SCOPE, RunCommand, place
+from tests.support.command_line import (
+    SCOPE,
+    RunCommand,
+    ended,
+    free_port,
+    place,
+    started,
+    wait_for_line,
+)
 
 
 @pytest.fixture
@@ -34,18 +43,18 @@ def captured_by_hand(system: OrderManagement, confirmed: Order) -> Order:
 def test_orders_that_agree_are_counted_and_the_exit_code_is_0(
     oms: RunCommand, confirmed: Order
 ) -> None:
-    ended = oms("reconcile")
+    done = oms("reconcile")
 
-    assert (ended.code, ended.out) == (0, "1 orders compared: 1 agrees.\n")
+    assert (done.code, done.out) == (0, "1 orders compared: 1 agrees.\n")
 
 
 def test_a_dry_look_prints_each_difference_and_changes_nothing(
     oms: RunCommand, system: OrderManagement, captured_by_hand: Order
 ) -> None:
-    ended = oms("reconcile", "--calls-per-second", "0")
+    done = oms("reconcile", "--calls-per-second", "0")
 
-    assert ended.code == 1
-    assert ended.out == (
+    assert done.code == 1
+    assert done.out == (
         f"{captured_by_hand.id}  differs\n"
         "  captured: the order says 0.00 USD, the provider 129.90 USD\n"
         "1 orders compared: 1 differs. Nothing was changed; --fix has orders take over what their "
@@ -88,9 +97,9 @@ def test_a_mistake_is_one_sentence(
 
 
 def test_a_healthy_store_is_told_to_be_healthy(oms: RunCommand, confirmed: Order) -> None:
-    ended = oms("doctor", "--payments", "--calls-per-second", "0")
+    done = oms("doctor", "--payments", "--calls-per-second", "0")
 
-    assert (ended.code, ended.out) == (0, "Everything fits together.\n")
+    assert (done.code, done.out) == (0, "Everything fits together.\n")
 
 
 @pytest.fixture
@@ -110,10 +119,10 @@ def damaged(system: OrderManagement, confirmed: Order) -> Order:
 def test_findings_are_explained_and_the_exit_code_is_1(
     oms: RunCommand, system: OrderManagement, damaged: Order
 ) -> None:
-    ended = oms("doctor")
+    done = oms("doctor")
 
-    assert ended.code == 1
-    assert ended.out == (
+    assert done.code == 1
+    assert done.out == (
         f"error  dead_order_holds_money  {damaged.id}\n"
         "  The order is cancelled, but 129.90 USD are held for it. Give the money back.\n"
         "  --fix would ask the provider, and let go what it holds.\n"
@@ -162,3 +171,16 @@ def test_payments_are_compared_on_demand_and_mended(
     assert looked.code == 1
     assert f"error  payment_differs  {captured_by_hand.id}" in looked.out
     assert (mended.code, "1 mended, 0 left" in mended.out) == (0, True)
+
+
+def test_a_server_heals_by_itself_if_it_is_told_to(folder: Path, captured_by_hand: Order) -> None:
+    port = free_port()
+    every = {"OMS__RECONCILE__EVERY_S": "0.1", "OMS__DOCTOR__EVERY_S": "0.1"}
+
+    with started(folder, "serve", "--port", str(port), **every) as server:
+        line = wait_for_line(server, '"healed":1')
+        server.terminate()
+        end = ended(server)
+
+    assert json.loads(line)["event"] == "reconciled"
+    assert end.code == 0
