@@ -136,8 +136,8 @@ class ScheduledChecks:
         """Compare orders with their providers once, and heal if that is configured."""
         section, tally = self._reconcile, Tally()
         since = None
-        if section.within_s:
-            since = self._clock.now() - timedelta(seconds=section.within_s)
+        if section.within_days:
+            since = self._clock.now() - timedelta(days=section.within_days)
         reconciler = self._oms.reconciler(
             calls_per_second=section.calls_per_second, sleep=self._stopping.wait
         )

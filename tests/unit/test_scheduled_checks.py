@@ -95,8 +95,8 @@ def test_it_only_tells_if_that_is_configured() -> None:
 
 
 def test_orders_that_have_not_changed_for_long_are_left_out() -> None:
-    shop = Shop(within_s=3_600.0)
-    shop.clock.advance(3_601)
+    shop = Shop(within_days=1)
+    shop.clock.advance(86_401)
 
     shop.checks.reconcile()
 

@@ -471,10 +471,10 @@ class ReconcileSection:
         default=True,
         says="Have orders that differ take over what can be proven; false: only tell.",
     )
-    within_s: float = setting(
-        Seconds(0, 10 * _YEAR_S),
-        default=2_592_000.0,
-        says="Only orders that were placed or that changed in this time; 0: all.",
+    within_days: int = setting(
+        Whole(0, 36_500),
+        default=30,
+        says="Only orders that were placed or that changed in so many days; 0: all.",
     )
     calls_per_second: int = setting(
         Whole(1, 10_000), default=5, says="Calls to providers, all together."
