@@ -269,6 +269,15 @@ DAMAGES: dict[str, tuple[Callable[[Shop, Order], object], set[Kind]]] = {
         ),
         {Kind.PAYMENT_CONTRADICTS},
     ),
+    "more kept than the order costs": (
+        lambda shop, order: shop.write(
+            order,
+            payment=evolve(
+                order.payment, status=PaymentStatus.CAPTURED, captured=Money.of("99.00", "USD")
+            ),
+        ),
+        {Kind.PAYMENT_CONTRADICTS},
+    ),
     "captured without money": (
         lambda shop, order: shop.write(
             order, payment=evolve(order.payment, status=PaymentStatus.CAPTURED)

@@ -126,7 +126,7 @@ def test_checks_run_again_and_again_until_the_process_stops() -> None:
     shop = Shop(every_s=0.01)
 
     with shop.checks:
-        seen = set()
+        seen: set[int] = set()
         while len(seen) < 3:
             if shop.reports.examined is not None and shop.reports.reconciled is not None:
                 seen.add(id(shop.reports.examined))

@@ -56,8 +56,9 @@ def _contradiction(order: Order) -> str | None:
     payment = order.payment
     if payment.refunded > payment.captured:
         return f"{payment.refunded} are refunded, but only {payment.captured} were captured."
-    if payment.captured > order.total and not order.status.is_dead:
-        return f"{payment.captured} are captured, but the order costs {order.total}."
+    kept = payment.captured - payment.refunded
+    if kept > order.total:
+        return f"{kept} are kept of the customer's money, but the order costs {order.total}."
     has_moved = bool(payment.captured) or bool(payment.refunded)
     expected = status_of(payment, order.total)
     if has_moved and payment.status is not expected:
