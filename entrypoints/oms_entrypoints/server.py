@@ -8,8 +8,10 @@ import structlog
 
 from oms_entrypoints.bootstrap import make_authenticator, open_system
 from oms_entrypoints.http.app import create_app
+from oms_entrypoints.http.metrics import Metrics
 from oms_entrypoints.http.server import serve
 from oms_entrypoints.http.settings import HttpSettings
+from oms_entrypoints.scheduled_checks import CheckReports, ScheduledChecks
 from oms_entrypoints.stop_signals import StopSignals
 
 if TYPE_CHECKING:
@@ -35,23 +37,32 @@ def run_server(config: Config, *, drive: bool, on_listening: Callable[[str], Non
             accept its options.
     """
     with StopSignals() as signals, open_system(config) as oms:
-        server = serve(application(config, oms), http_settings(config))
+        reports = CheckReports()
+        server = serve(application(config, oms, reports), http_settings(config))
         try:
             if drive:
                 oms.start()
             _log.info("listening", url=server.url, drives_orders=drive)
             on_listening(server.url)
-            signals.wait()
-            _log.info("stopping")
+            with ScheduledChecks(oms, config, reports):
+                signals.wait()
+                _log.info("stopping")
         finally:
             answered = server.stop()
             finished = oms.stop(config.server.stop_timeout_s)
         _log.info("stopped", everything_answered=answered, everything_finished=finished)
 
 
-def application(config: Config, oms: OrderManagement) -> App[Request, Response]:
-    """Make the WSGI application for *oms*."""
-    return create_app(oms, make_authenticator(config), settings=http_settings(config))
+def application(
+    config: Config, oms: OrderManagement, reports: CheckReports | None = None
+) -> App[Request, Response]:
+    """Make the WSGI application for *oms*; its metrics show what *reports* hold."""
+    metrics = Metrics()
+    if reports is not None:
+        metrics.watch_checks(reports)
+    return create_app(
+        oms, make_authenticator(config), settings=http_settings(config), metrics=metrics
+    )
 
 
 def http_settings(config: Config) -> HttpSettings:

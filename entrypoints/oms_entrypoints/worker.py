@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Final
 import structlog
 
 from oms_entrypoints.bootstrap import open_system
+from oms_entrypoints.scheduled_checks import CheckReports, ScheduledChecks
 from oms_entrypoints.stop_signals import StopSignals
 
 if TYPE_CHECKING:
@@ -29,7 +30,8 @@ def run_worker(config: Config) -> None:
     with StopSignals() as signals, open_system(config) as oms:
         oms.start()
         _log.info("worker started", store=config.storage.shown, threads=config.worker.threads)
-        signals.wait()
-        _log.info("worker stopping")
+        with ScheduledChecks(oms, config, CheckReports()):
+            signals.wait()
+            _log.info("worker stopping")
         finished = oms.stop(config.server.stop_timeout_s)
         _log.info("worker stopped", everything_finished=finished)

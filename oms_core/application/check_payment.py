@@ -31,7 +31,7 @@ if TYPE_CHECKING:
     from oms_core.domain.order import Order
     from oms_core.ports.payments import OperationResult, PaymentProvider, PaymentSnapshot
 
-_HOLDS_MONEY: Final = frozenset(
+HOLDS_MONEY: Final = frozenset(
     {PaymentState.AUTHORIZED, PaymentState.PARTIALLY_CAPTURED, PaymentState.CAPTURED}
 )
 PAYMENT_UNKNOWN: Final = FailureReason(
@@ -127,7 +127,7 @@ class PaymentCheck:
         """Let go of money that came to be held after the order had ended."""
         order = work.order
         is_given_back = bool(snapshot.captured) and snapshot.refunded >= snapshot.captured
-        if snapshot.state not in _HOLDS_MONEY or is_given_back:
+        if snapshot.state not in HOLDS_MONEY or is_given_back:
             return Done()
         if snapshot.order_id is None:
             return Done(flag=MONEY_OF_A_DEAD_ORDER)

@@ -7,11 +7,13 @@ import threading
 import time
 from contextlib import contextmanager
 from typing import TYPE_CHECKING, Final
+from uuid import uuid4
 
 from attrs import evolve, field, frozen
 
 from oms_core.application.actions import actions_of
 from oms_core.application.chronicle import chronicle_of
+from oms_core.application.doctor import Doctor, Patience, StockCheck
 from oms_core.application.inbox_applier import InboxApplier
 from oms_core.application.operation_queue import OperationQueue
 from oms_core.application.operation_sagas import operation_sagas
@@ -24,6 +26,7 @@ from oms_core.application.place_order import Placed, PlaceOrder, place_order
 from oms_core.application.place_order_saga import place_order_saga
 from oms_core.application.provider_gate import ProviderGates
 from oms_core.application.receive_webhook import Received, Webhook, receive_webhook
+from oms_core.application.reconciliation import Pace, Reconciler
 from oms_core.application.saga_moves import SagaMoves
 from oms_core.application.saga_runner import RunnerSettings, SagaRunner
 from oms_core.application.saga_settings import PlaceOrderSettings
@@ -40,6 +43,7 @@ from oms_core.errors import (
     Mistake,
 )
 from oms_core.ports.clock import SystemClock, system_randomness
+from oms_core.ports.stock_audit import AuditableInventory
 from oms_core.ports.storage import OrderPage, OrderQuery
 
 if TYPE_CHECKING:
@@ -341,6 +345,47 @@ class OrderManagement:
             OrderNotFound: unknown in this tenant and organization.
         """
         return self.steering.retry(scope, order_id, Operator(actor, reason))
+
+    def reconciler(
+        self,
+        *,
+        calls_per_second: float = 0.0,
+        sleep: Callable[[float], object] = time.sleep,
+    ) -> Reconciler:
+        """Make what compares orders with their payment providers; 0: as fast as it goes."""
+        return Reconciler(
+            storage=self.storage,
+            payments=self.payments,
+            runner=self._runner,
+            clock=self._clock,
+            tell=self.payment_changed,
+            pace=Pace(calls_per_second, sleep=sleep),
+            holder=f"reconciler:{uuid4()}",
+            sleep=sleep,
+        )
+
+    def doctor(self, patience: Patience | None = None) -> Doctor:
+        """Make what checks that everything that is stored fits together."""
+
+        def released(order: Order) -> Order:
+            return self._changes.change(
+                order.scope, order.id, lambda order, at: order.record_release(at=at)
+            )
+
+        inventory = self.inventory
+        audit = inventory.stock_audit() if isinstance(inventory, AuditableInventory) else None
+        return Doctor(
+            storage=self.storage,
+            stock=StockCheck(self.storage, inventory, audit, released),
+            inbox=self.inbox,
+            event_log=self._event_log,
+            events_leave=self._event_log is not None or self._publisher is not None,
+            definitions=self._runner.definitions,
+            clock=self._clock,
+            ask_provider=lambda order: self.payment_changed(order.scope, order.id),
+            give_turn=lambda order: self._changes.change(order.scope, order.id, self._queue.go_on),
+            patience=patience or Patience(),
+        )
 
     # -- events --------------------------------------------------------------------------
 

@@ -51,6 +51,10 @@ class EventLog(Protocol):
         """Return up to *limit* events of *scope* above position *after*, in order."""
         ...
 
+    def known(self, scope: Scope, event_ids: Collection[UUID]) -> Collection[UUID]:
+        """Return those of *event_ids* that are in the log of *scope*; for checkers."""
+        ...
+
     def heads(self, scopes: Collection[Scope]) -> Mapping[Scope, int]:
         """Tell the last position of each of *scopes*; 0 where nothing happened."""
         ...

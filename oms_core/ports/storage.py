@@ -6,7 +6,7 @@ changes is a conditional write on the version it read; a worker's write also on 
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Protocol
+from typing import TYPE_CHECKING, Protocol, TypeAlias
 
 from attrs import frozen
 
@@ -100,6 +100,44 @@ class Unpublished:
     published: int
     token: int
     """Fencing token of this claim on the order's events."""
+
+
+@frozen
+class OrderPlace:
+    """Where an order stands in a walk through all orders: by tenant, organization and id."""
+
+    scope: Scope
+    order_id: UUID
+
+
+@frozen
+class KeptOrder:
+    """An order and what the store keeps beside it, as of one moment."""
+
+    order: Order
+    published: int
+    """So many entries of its history have left as events."""
+    holder: str | None = None
+    """Who was given its lease last; ``None``: it was given back."""
+    leased_until: datetime | None = None
+    """When that lease runs out, or ran out; ``None`` without a holder."""
+
+    @property
+    def place(self) -> OrderPlace:
+        """Where the walk goes on."""
+        return OrderPlace(self.order.scope, self.order.id)
+
+
+@frozen
+class UnreadableOrder:
+    """A stored order that this version of the program cannot read."""
+
+    place: OrderPlace
+    sentence: str
+    """What to do about it."""
+
+
+Walked: TypeAlias = "KeptOrder | UnreadableOrder"
 
 
 class OrderStorage(Protocol):
@@ -216,6 +254,23 @@ class OrderStorage(Protocol):
 
     def listen(self) -> WorkSignal:
         """Begin to listen for work that others bring; see ``WorkSignal``. Close it at the end."""
+        ...
+
+    def walk(
+        self,
+        *,
+        after: OrderPlace | None = None,
+        limit: int,
+        tenant_id: UUID | None = None,
+        org_id: UUID | None = None,
+    ) -> Sequence[Walked]:
+        """Return up to *limit* orders behind *after*, by tenant, organization and id.
+
+        Of all tenants, of one, or of one organization of it (*org_id* counts with *tenant_id*
+        alone). Page by page every order that was there at the beginning is met once, at
+        constant cost per page, whatever changes meanwhile. One that cannot be read is met as
+        such and stops nobody.
+        """
         ...
 
     def list_sagas(

@@ -25,6 +25,7 @@ from oms_core.testing.payment_contract import (
     SignedNotification,
 )
 from oms_core.testing.refusal import refusal
+from oms_core.testing.stock_audit_contract import StockAuditContract
 from oms_core.testing.storage_contract import StorageContract
 from oms_core.testing.subscriptions_contract import SubscriptionsContract
 
@@ -38,6 +39,7 @@ __all__ = [
     "PaymentStage",
     "SignedNotification",
     "SimulatedClock",
+    "StockAuditContract",
     "StorageContract",
     "SubscriptionsContract",
     "a_saga_position",

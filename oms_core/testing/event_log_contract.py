@@ -52,6 +52,17 @@ class EventLogContract(ABC):
         assert [one.position for one in logged] == list(range(after + 1, after + 1 + len(logged)))
         return [one.event for one in logged]
 
+    def test_a_checker_is_told_which_events_are_in_the_log_of_a_scope(self) -> None:
+        here, there = events_of("order-1", entries=3), events_of("order-1", scope=RIVAL)
+        self.log.append([*here, *there])
+        absent = events_of("order-2")
+        asked = [event.event_id for event in (*here[1:], *there, *absent)]
+
+        assert set(self.log.known(ACME, asked)) == {event.event_id for event in here[1:]}
+        assert set(self.log.known(RIVAL, asked)) == {event.event_id for event in there}
+        assert set(self.log.known(ACME, [])) == set()
+        assert set(self.log.known(a_scope("nobody"), asked)) == set()
+
     def test_what_is_appended_is_read_whole_and_in_order(self) -> None:
         events = events_of("order-1", entries=3) + events_of("order-2")
 

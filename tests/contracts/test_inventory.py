@@ -9,19 +9,19 @@ from oms_adapters.inventory.sqlite import SqliteInventory
 from oms_adapters.sqlite import SqliteDatabase
 from oms_core.ports.clock import Clock
 from oms_core.ports.inventory import Inventory
-from oms_core.testing import InventoryContract
+from oms_core.testing import InventoryContract, StockAuditContract
 from oms_entrypoints.http.server import RunningServer, serve
 from oms_entrypoints.http.settings import HttpSettings
 from tests.support import mongo_server
 from tests.support.stock_service import StockService, client_of
 
 
-class TestMemoryInventory(InventoryContract):
+class TestMemoryInventory(InventoryContract, StockAuditContract):
     def make_inventory(self, clock: Clock) -> Inventory:
         return MemoryInventory(clock)
 
 
-class TestSqliteInventory(InventoryContract):
+class TestSqliteInventory(InventoryContract, StockAuditContract):
     def make_inventory(self, clock: Clock) -> Inventory:
         self._folder = TemporaryDirectory()
         self._database = SqliteDatabase(Path(self._folder.name) / "oms.db")
@@ -32,7 +32,7 @@ class TestSqliteInventory(InventoryContract):
         self._folder.cleanup()
 
 
-class TestMongoInventory(InventoryContract):
+class TestMongoInventory(InventoryContract, StockAuditContract):
     def make_inventory(self, clock: Clock) -> Inventory:
         self._database = mongo_server.emptied_database()
         return MongoInventory(self._database, clock)

@@ -152,6 +152,8 @@ def test_no_command_about_orders_scans_or_sorts(
     for count, in_scope in product((1, 2, 3), (None, scope)):
         storage.list_sagas(list(SagaState)[:count], scope=in_scope)
     storage.count_sagas()
+    (behind, *_) = [one.place for one in storage.walk(limit=2)]
+    storage.walk(after=behind, limit=2, tenant_id=scope.tenant_id, org_id=scope.org_id)
     storage.mark_published(storage.claim_unpublished("relay", limit=2, lease_s=30))
     for status, channel, customer, start, end, place in product(
         (None, OrderStatus.PENDING_PAYMENT),

@@ -12,6 +12,8 @@ import pytest
 from prometheus_client import generate_latest
 
 from oms_core import Backoff, Settings
+from oms_core.application.doctor import Kind
+from oms_core.application.reconciliation import Verdict
 from oms_core.domain.inventory import Allocation
 from oms_core.domain.order_status import TRANSITIONS
 from oms_entrypoints.config import load_config
@@ -25,10 +27,12 @@ from oms_entrypoints.config.rules import Setting, TableOf, TablesOf, settings_of
 from oms_entrypoints.config.sections import (
     AuthSection,
     Config,
+    DoctorSection,
     EventsSection,
     InventorySection,
     JwtKey,
     LogSection,
+    ReconcileSection,
     SagaSection,
     ServerSection,
     StaticToken,
@@ -39,6 +43,7 @@ from oms_entrypoints.config.sections import (
 from oms_entrypoints.http.metrics import Metrics
 from oms_entrypoints.http.openapi.operations import OPERATIONS, STATUSES_OF_ALL, WITH_A_TOKEN
 from oms_entrypoints.http.problems import CODE_OF_STATUS, problem_of
+from oms_entrypoints.scheduled_checks import CheckReports
 from tests.support import pages
 
 LINES_MAX = 29
@@ -59,6 +64,8 @@ SECTIONS = {
     "[worker]": WorkerSection,
     "[events]": EventsSection,
     "[webhooks]": WebhooksSection,
+    "[reconcile]": ReconcileSection,
+    "[doctor]": DoctorSection,
     "[log]": LogSection,
 }
 
@@ -216,7 +223,9 @@ def test_the_operations_page_lists_every_metric() -> None:
 
     listed = {pages.code(name)[0] for name, *_ in pages.rows(text)[1:]}
 
-    shown = generate_latest(Metrics().registry).decode()
+    metrics = Metrics()
+    metrics.watch_checks(CheckReports())
+    shown = generate_latest(metrics.registry).decode()
     families = set(re.findall(r"^# TYPE (oms_\w+)", shown, re.MULTILINE))
     ours = {name for name in families if not name.endswith("_created")}
     counted_when_asked = {
@@ -227,6 +236,15 @@ def test_the_operations_page_lists_every_metric() -> None:
         "oms_webhook_events_waiting",
     }
     assert listed == ours | counted_when_asked | {"process_…"}
+
+
+def test_the_reconciliation_page_explains_every_verdict_and_every_finding() -> None:
+    page = pages.read("reconciliation.md")
+    for heading, words in (("## Reconcile", Verdict), ("## Doctor", Kind)):
+        listed = [pages.code(row[0])[0] for row in pages.rows(pages.section(page, heading))[1:]]
+
+        assert listed
+        assert listed == [word.value for word in words]
 
 
 def test_the_operations_page_lists_every_event_that_is_logged() -> None:

@@ -49,6 +49,12 @@ class MemoryEventLog:
             book = self._books.get(scope)
             return [] if book is None else book.events[after : after + limit]
 
+    def known(self, scope: Scope, event_ids: Collection[UUID]) -> Collection[UUID]:
+        """Return the ids that are in the log; see ``EventLog.known``."""
+        with self._lock:
+            book = self._books.get(scope)
+            return set() if book is None else book.ids.intersection(event_ids)
+
     def heads(self, scopes: Collection[Scope]) -> Mapping[Scope, int]:
         """Tell the last positions; see ``EventLog.heads``."""
         with self._lock:

@@ -90,6 +90,15 @@ class MongoEventLog:
 
         return self._database.run(run)
 
+    def known(self, scope: Scope, event_ids: CollectionOf[UUID]) -> CollectionOf[UUID]:
+        """Return the ids that are in the log; see ``EventLog.known``."""
+        asked = set(event_ids)
+        there = {**_scope_filter(scope), "ids": {"$in": list(asked)}}
+        segments = self._database.run(
+            lambda: list(self._segments.find(there, {"ids": 1}, hint=BY_EVENT.name))
+        )
+        return asked.intersection(event_id for each in segments for event_id in each["ids"])
+
     def heads(self, scopes: CollectionOf[Scope]) -> Mapping[Scope, int]:
         """Tell the last positions; see ``EventLog.heads``."""
         return {scope: self._head(scope) for scope in scopes}

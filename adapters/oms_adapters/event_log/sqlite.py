@@ -6,6 +6,7 @@ import json
 import sqlite3
 from collections.abc import Collection, Mapping, Sequence
 from typing import Any, Final
+from uuid import UUID
 
 from oms_adapters.sqlite import Schema, SqliteDatabase
 from oms_core.domain.event_envelope import EventEnvelope
@@ -40,6 +41,9 @@ _READ: Final = """
 SELECT position, document FROM events WHERE tenant = ? AND org = ? AND position > ?
 ORDER BY position LIMIT ?
 """
+_KNOWN: Final = "SELECT id FROM events WHERE tenant = ? AND org = ? AND id IN ({places})"
+_ASKED_MAX: Final = 500
+"""SQLite takes a limited number of parameters."""
 
 
 class SqliteEventLog:
@@ -83,6 +87,19 @@ class SqliteEventLog:
             LoggedEvent(position, from_log_document(scope, json.loads(text)))
             for position, text in rows
         ]
+
+    def known(self, scope: Scope, event_ids: Collection[UUID]) -> Collection[UUID]:
+        """Return the ids that are in the log; see ``EventLog.known``."""
+        asked, found = list(event_ids), set()
+        for start in range(0, len(asked), _ASKED_MAX):
+            part = [event_id.bytes for event_id in asked[start : start + _ASKED_MAX]]
+            sql = _KNOWN.format(places=", ".join("?" * len(part)))
+            parameters = (*_key_of(scope), *part)
+            rows = self._database.read(
+                lambda connection: connection.execute(sql, parameters).fetchall()  # noqa: B023 - called at once
+            )
+            found |= {UUID(bytes=event_id) for (event_id,) in rows}
+        return found
 
     def heads(self, scopes: Collection[Scope]) -> Mapping[Scope, int]:
         """Tell the last positions; see ``EventLog.heads``."""

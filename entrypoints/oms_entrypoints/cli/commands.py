@@ -24,6 +24,8 @@ COMMANDS: Final = MappingProxyType(
         "webhooks": "webhooks",
         "events": "events",
         "subscriptions": "subscriptions",
+        "reconcile": "reconcile",
+        "doctor": "doctor",
         "simulated": "simulated",
     }
 )

@@ -468,6 +468,41 @@ class WebhooksSection:
 
 
 @frozen
+class ReconcileSection:
+    """Comparing orders with their payment providers, every so often."""
+
+    every_s: float = setting(
+        Seconds(0, _YEAR_S),
+        default=0.0,
+        says="How often; 0: never. Set it in one process: each asks the providers for itself.",
+    )
+    fix: bool = setting(
+        Switch(),
+        default=True,
+        says="Have orders that differ take over what can be proven; false: only tell.",
+    )
+    within_days: int = setting(
+        Whole(0, 36_500),
+        default=30,
+        says="Only orders that were placed or that changed in so many days; 0: all.",
+    )
+    calls_per_second: int = setting(
+        Whole(1, 10_000), default=5, says="Calls to providers, all together."
+    )
+
+
+@frozen
+class DoctorSection:
+    """Checking that everything that is stored fits together, every so often."""
+
+    every_s: float = setting(
+        Seconds(0, _YEAR_S),
+        default=0.0,
+        says="How often; 0: never. It only tells; oms doctor --fix mends.",
+    )
+
+
+@frozen
 class LogSection:
     """What is logged, to standard error."""
 
@@ -505,6 +540,10 @@ class Config:
     worker: WorkerSection = setting(TableOf(WorkerSection), factory=WorkerSection, says="")
     events: EventsSection = setting(TableOf(EventsSection), factory=EventsSection, says="")
     webhooks: WebhooksSection = setting(TableOf(WebhooksSection), factory=WebhooksSection, says="")
+    reconcile: ReconcileSection = setting(
+        TableOf(ReconcileSection), factory=ReconcileSection, says=""
+    )
+    doctor: DoctorSection = setting(TableOf(DoctorSection), factory=DoctorSection, says="")
     log: LogSection = setting(TableOf(LogSection), factory=LogSection, says="")
     file: Path | None = field(default=None)
     """The file it was read from."""

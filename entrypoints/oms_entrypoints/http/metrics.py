@@ -17,6 +17,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterable
 
     from oms_core.application.order_management import OrderManagement
+    from oms_entrypoints.scheduled_checks import CheckReports
 
 UNMATCHED: Final = "(unmatched)"
 """The route of a request that no route matched: its path may be anything."""
@@ -78,6 +79,10 @@ class Metrics:
     def watch(self, oms: OrderManagement) -> None:
         """Ask store and inventory how they are whenever somebody looks."""
         self.registry.register(_StoresCollector(oms))
+
+    def watch_checks(self, reports: CheckReports) -> None:
+        """Show what the scheduled checks of this process came to last."""
+        self.registry.register(_ChecksCollector(reports))
 
     def answered(self, method: str, route: str, status: int, duration_s: float) -> None:
         """Count a request."""
@@ -199,3 +204,55 @@ class _StoresCollector(Collector):
     @staticmethod
     def _inventory_up() -> GaugeMetricFamily:
         return GaugeMetricFamily("oms_inventory_up", "Whether the inventory can be used.")
+
+
+class _ChecksCollector(Collector):
+    """Before a check's first end there are no figures of it, rather than zeros."""
+
+    def __init__(self, reports: CheckReports) -> None:
+        self._reports = reports
+
+    def describe(self) -> Iterable[GaugeMetricFamily]:
+        """Name the figures."""
+        return (*self._reconciled(), *self._examined())
+
+    def collect(self) -> Iterable[GaugeMetricFamily]:
+        """Show the last reports."""
+        orders, ended = self._reconciled()
+        if (reconciled := self._reports.reconciled) is not None:
+            ended.add_metric([], reconciled.ended_at.timestamp())
+            for verdict, count in reconciled.orders.items():
+                orders.add_metric([verdict.value], count)
+        findings, examined_at = self._examined()
+        if (examined := self._reports.examined) is not None:
+            examined_at.add_metric([], examined.ended_at.timestamp())
+            for kind, count in examined.findings.items():
+                findings.add_metric([kind.value], count)
+        return (orders, ended, findings, examined_at)
+
+    @staticmethod
+    def _reconciled() -> tuple[GaugeMetricFamily, GaugeMetricFamily]:
+        return (
+            GaugeMetricFamily(
+                "oms_reconcile_orders",
+                "Orders of the last scheduled reconciliation, by what came of it.",
+                labels=["verdict"],
+            ),
+            GaugeMetricFamily(
+                "oms_reconcile_last_end_timestamp_seconds",
+                "When the last scheduled reconciliation ended.",
+            ),
+        )
+
+    @staticmethod
+    def _examined() -> tuple[GaugeMetricFamily, GaugeMetricFamily]:
+        return (
+            GaugeMetricFamily(
+                "oms_doctor_findings",
+                "What the last scheduled examination found, by kind.",
+                labels=["kind"],
+            ),
+            GaugeMetricFamily(
+                "oms_doctor_last_end_timestamp_seconds", "When that examination ended."
+            ),
+        )

@@ -10,6 +10,7 @@ from oms_core.testing.storage_contract.payment_lookup import FindsOrdersByPaymen
 from oms_core.testing.storage_contract.payment_references import KeepsPaymentReferencesApart
 from oms_core.testing.storage_contract.sagas import ListsSagas
 from oms_core.testing.storage_contract.signals import TellsOfWork
+from oms_core.testing.storage_contract.walking import WalksThroughOrders
 from oms_core.testing.storage_contract.work import SharesOutWork
 
 
@@ -23,6 +24,7 @@ class StorageContract(
     GuardsLeases,
     ListsSagas,
     HandsOutEvents,
+    WalksThroughOrders,
 ):
     """Every promise of ``OrderStorage``, as tests that pytest runs on your adapter.
 

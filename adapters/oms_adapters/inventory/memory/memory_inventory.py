@@ -7,6 +7,7 @@ from collections import defaultdict
 from datetime import timedelta
 from typing import TYPE_CHECKING
 
+from oms_adapters.inventory.memory.audit import MemoryStockAudit
 from oms_adapters.inventory.memory.warehouse import Reservation, Warehouse, summed
 from oms_core.domain.inventory import (
     AllocationModel,
@@ -199,6 +200,10 @@ class MemoryInventory:
 
     def ping(self) -> None:
         """Memory is always there; see ``Inventory.ping``."""
+
+    def stock_audit(self) -> MemoryStockAudit:
+        """Look into it; see ``AuditableInventory.stock_audit``."""
+        return MemoryStockAudit(self._warehouses, self._lock)
 
     # ------------------------------------------------------------------------------------
 

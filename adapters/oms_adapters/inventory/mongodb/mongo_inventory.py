@@ -13,6 +13,7 @@ from attrs import evolve
 from bson.int64 import Int64
 from pymongo.errors import DuplicateKeyError
 
+from oms_adapters.inventory.mongodb.audit import MongoStockAudit
 from oms_adapters.inventory.mongodb.collections import (
     BY_NUMBER,
     INVENTORY,
@@ -347,6 +348,10 @@ class MongoInventory:
         """Write a little, durably; see ``Inventory.ping``."""
         with _as_inventory():
             self._database.ping()
+
+    def stock_audit(self) -> MongoStockAudit:
+        """Look into it; see ``AuditableInventory.stock_audit``."""
+        return MongoStockAudit(self._database)
 
     # ------------------------------------------------------------------------------------
 

@@ -9,6 +9,7 @@ from typing import Final, TypeVar
 
 from attrs import evolve
 
+from oms_adapters.inventory.sqlite.audit import SqliteStockAudit
 from oms_adapters.inventory.sqlite.levels import Query, levels_of_items, levels_of_scope
 from oms_adapters.inventory.sqlite.reservation import Reservation, State, summed
 from oms_adapters.inventory.sqlite.tables import INVENTORY
@@ -254,6 +255,10 @@ class SqliteInventory:
             self._database.ping()
         except StoreUnavailable as error:
             raise InventoryUnavailable(error.reason) from error
+
+    def stock_audit(self) -> SqliteStockAudit:
+        """Look into it; see ``AuditableInventory.stock_audit``."""
+        return SqliteStockAudit(self._database)
 
     # ------------------------------------------------------------------------------------
 

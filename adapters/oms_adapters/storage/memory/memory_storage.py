@@ -6,6 +6,7 @@ import threading
 from collections import defaultdict
 from datetime import timedelta
 from itertools import count, islice
+from operator import attrgetter
 from typing import TYPE_CHECKING, Final
 
 from attrs import evolve
@@ -14,6 +15,7 @@ from oms_adapters.storage.memory.due_orders import DueOrders
 from oms_adapters.storage.memory.outbox import Outbox
 from oms_adapters.storage.memory.record import PaymentKey, Record
 from oms_adapters.storage.memory.shelf import Shelf, by_position, matches, position_of, upper_bound
+from oms_adapters.storage.memory.sorted_index import SortedIndex
 from oms_adapters.storage.memory.work_signal import Bell, MemorySignal
 from oms_core.domain.saga_position import SagaState
 from oms_core.errors import LeaseLost, OrderNotFound, PaymentReferenceInUse, StaleVersion
@@ -25,7 +27,7 @@ from oms_core.ports.cursors import (
     position_to_continue_from,
 )
 from oms_core.ports.order_document import to_microseconds
-from oms_core.ports.storage import Added, AlreadyThere, Claim, OrderPage
+from oms_core.ports.storage import Added, AlreadyThere, Claim, KeptOrder, OrderPage
 
 if TYPE_CHECKING:
     from collections.abc import Collection, Iterator, Sequence
@@ -35,7 +37,7 @@ if TYPE_CHECKING:
     from oms_core.domain.order import Order
     from oms_core.domain.scope import Scope
     from oms_core.ports.clock import Clock
-    from oms_core.ports.storage import Lease, OrderQuery, Unpublished
+    from oms_core.ports.storage import Lease, OrderPlace, OrderQuery, Unpublished, Walked
 
 CHUNK: Final = 1_024
 """How many orders a filtered listing looks at between two turns of the lock."""
@@ -64,6 +66,7 @@ class MemoryStorage:
         self._outbox = Outbox()
         self._bell = Bell()
         self._sagas = {state: by_position() for state in UNFINISHED}
+        self._walk = SortedIndex[Record](attrgetter("walk_place"))
 
     # -- single orders ---------------------------------------------------------------------
 
@@ -85,6 +88,7 @@ class MemoryStorage:
                 self._paid_by[payment_key] = record
             self._index_dead(record)
             shelf.add(record)
+            self._walk.add(record)
             self._index_saga(record, None)
             claim = None if holder is None or until is None else record.claim(holder, until)
             self._due.place(record)
@@ -139,6 +143,36 @@ class MemoryStorage:
         page = tuple(found[: query.limit])
         goes_on = len(found) > len(page) > 0
         return OrderPage(page, encode_order_cursor(order_position(page[-1])) if goes_on else None)
+
+    def walk(
+        self,
+        *,
+        after: OrderPlace | None = None,
+        limit: int,
+        tenant_id: UUID | None = None,
+        org_id: UUID | None = None,
+    ) -> Sequence[Walked]:
+        """Walk through all orders; see ``OrderStorage.walk``."""
+        wanted: tuple[int, ...] = () if tenant_id is None else (tenant_id.int,)
+        if tenant_id is not None and org_id is not None:
+            wanted += (org_id.int,)
+        # A tuple that others only begin with sorts before them.
+        start: tuple[int, ...] = wanted
+        if after is not None:
+            scope = after.scope
+            behind = (scope.tenant_id.int, scope.org_id.int, after.order_id.int)
+            start = max(start, behind)
+        with self._lock:
+            return [
+                KeptOrder(
+                    record.order,
+                    record.published,
+                    record.holder,
+                    record.leased_until,
+                )
+                for record in self._walk.above(start, limit)
+                if record.walk_place[: len(wanted)] == wanted
+            ]
 
     def list_sagas(
         self, states: Collection[SagaState], *, scope: Scope | None = None, limit: int = 50

@@ -16,6 +16,7 @@ if TYPE_CHECKING:
     from oms_core.domain.order import Order
 
 Position: TypeAlias = "tuple[int, int, int]"
+WalkPlace: TypeAlias = "tuple[int, int, int]"
 Moment: TypeAlias = "tuple[datetime, int]"
 PaymentKey: TypeAlias = "tuple[UUID, str, str]"
 
@@ -33,6 +34,8 @@ class Record:
     """Counts the orders of this store: settles every tie."""
     position: Position = field(init=False)
     """Place in listings: created at (microseconds), id, number."""
+    walk_place: WalkPlace = field(init=False)
+    """Place in a walk through all orders: tenant, organization, id."""
     payment_key: PaymentKey | None = None
     """The payment reference that this order occupies; ``None`` once it is dead."""
 
@@ -52,7 +55,9 @@ class Record:
     """When its claim for publishing runs out; ``None``: not claimed."""
 
     def __attrs_post_init__(self) -> None:
-        self.position = (to_microseconds(self.order.created_at), self.order.id.int, self.number)
+        order = self.order
+        self.position = (to_microseconds(order.created_at), order.id.int, self.number)
+        self.walk_place = (order.scope.tenant_id.int, order.scope.org_id.int, order.id.int)
 
     def is_leased(self, now: datetime) -> bool:
         """Tell whether somebody holds the order at *now*."""

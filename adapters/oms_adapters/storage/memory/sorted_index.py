@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from bisect import bisect_left, insort
+from bisect import bisect_left, bisect_right, insort
 from typing import TYPE_CHECKING, Any, Final, Generic, TypeVar
 
 if TYPE_CHECKING:
@@ -78,6 +78,17 @@ class SortedIndex(Generic[T]):
             end = len(block) if below is None else bisect_left(block, below, key=self._key)
             found += block[:end] if limit is None else block[: min(end, limit - len(found))]
             if end < len(block) or len(found) == limit:
+                break
+        return found
+
+    def above(self, key: Any, limit: int) -> list[T]:
+        """Return up to *limit* items whose key is higher than *key*, lowest first."""
+        found: list[T] = []
+        for number in range(self._block_for(key), len(self._blocks)):
+            block = self._blocks[number]
+            start = bisect_right(block, key, key=self._key)
+            found += block[start : start + limit - len(found)]
+            if len(found) == limit:
                 break
         return found
 

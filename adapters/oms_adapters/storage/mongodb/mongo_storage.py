@@ -57,10 +57,14 @@ from oms_core.ports.storage import (
     Added,
     AlreadyThere,
     Claim,
+    KeptOrder,
     Lease,
     OrderPage,
+    OrderPlace,
     OrderQuery,
     Unpublished,
+    UnreadableOrder,
+    Walked,
 )
 
 STATES: Final = tuple(state for state in SagaState if state is not SagaState.FINISHED)
@@ -224,6 +228,21 @@ class MongoStorage:
         return OrderPage(
             orders, encode_order_cursor(order_position(orders[-1])) if goes_on else None
         )
+
+    def walk(
+        self,
+        *,
+        after: OrderPlace | None = None,
+        limit: int,
+        tenant_id: UUID | None = None,
+        org_id: UUID | None = None,
+    ) -> Sequence[Walked]:
+        """Walk through all orders; see ``OrderStorage.walk``."""
+        wanted = queries.behind(after, tenant_id, org_id)
+        found = self._database.run(
+            lambda: list(self._orders.find(wanted).sort("_id", 1).limit(limit).hint("_id_"))
+        )
+        return [_walked(each) for each in found]
 
     def list_sagas(
         self, states: Collection[SagaState], *, scope: Scope | None = None, limit: int = 50
@@ -458,6 +477,17 @@ def _claim(order: Order, there: Document) -> Claim:
     until = from_microseconds(there["leased_until_us"])
     lease = Lease(order.scope, order.id, there["holder"], there["token"], until)
     return Claim(order, lease, there["deliveries"])
+
+
+def _walked(stored: Document) -> Walked:
+    try:
+        order = from_stored(stored["id"], stored["document"])
+    except StoreUnusable as error:
+        scope = Scope(stored["tenant"], stored["org"])
+        return UnreadableOrder(OrderPlace(scope, stored["id"]), error.sentence)
+    holder = stored.get("holder")
+    until = None if holder is None else from_microseconds(int(stored["leased_until_us"]))
+    return KeptOrder(order, int(stored["published"]), holder, until)
 
 
 def _readable(found: Iterable[Document]) -> Iterator[tuple[Order, Document]]:

@@ -16,11 +16,11 @@ from oms_adapters.mongodb import Index
 from oms_adapters.mongodb.server_time import Expression
 from oms_adapters.storage.mongodb.changes import BEGINNING_US, Pipeline
 from oms_adapters.storage.mongodb.collections import BY_AGE, BY_CHANNEL, BY_CUSTOMER, BY_STATUS
-from oms_adapters.storage.mongodb.record import Document, all_of
+from oms_adapters.storage.mongodb.record import Document, all_in, all_of, id_of
 from oms_core.domain.scope import Scope
 from oms_core.ports.cursors import OrderPosition
 from oms_core.ports.order_document import to_microseconds
-from oms_core.ports.storage import OrderQuery
+from oms_core.ports.storage import OrderPlace, OrderQuery
 
 
 @frozen
@@ -58,6 +58,22 @@ def page_of(scope: Scope, query: OrderQuery, after: OrderPosition | None) -> Pag
     if created:
         wanted["created_us"] = created
     return Page(wanted, index)
+
+
+def behind(after: OrderPlace | None, tenant_id: UUID | None, org_id: UUID | None) -> Document:
+    """Limit ``_id`` to the orders behind *after*: of all, of a tenant, or of an organization."""
+    bounds: Document = {}
+    if tenant_id is not None and org_id is not None:
+        bounds = all_in(Scope(tenant_id, org_id))
+    elif tenant_id is not None:
+        bounds = all_of(tenant_id)
+    if after is not None:
+        place = id_of(after.scope, after.order_id)
+        # Two lower bounds of one index would make the server look at all between them.
+        if "$gte" not in bounds or bounds["$gte"] <= place:
+            bounds.pop("$gte", None)
+            bounds["$gt"] = place
+    return {"_id": bounds} if bounds else {}
 
 
 def in_scope(scope: Scope) -> Document:

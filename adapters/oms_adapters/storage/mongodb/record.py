@@ -35,6 +35,12 @@ def all_of(tenant_id: UUID) -> Document:
     }
 
 
+def all_in(scope: Scope) -> Document:
+    """Limit ``_id`` to the orders of an organization; see ``all_of``."""
+    start, rest = scope.tenant_id.bytes + scope.org_id.bytes, len(scope.org_id.bytes)
+    return {"$gte": Binary(start + b"\x00" * rest), "$lte": Binary(start + b"\xff" * rest)}
+
+
 def key_of(scope: Scope, order_id: UUID) -> Document:
     """Name one order in a filter: by ``_id``, and by the shard key so that one shard is asked."""
     return {

@@ -17,6 +17,7 @@ from oms_adapters.storage.sqlite.listing import page_of
 from oms_adapters.storage.sqlite.record import Value, facets_of, from_text, key_of, to_text
 from oms_adapters.storage.sqlite.replacement import Replacement
 from oms_adapters.storage.sqlite.tables import ORDERS
+from oms_adapters.storage.sqlite.walking import bounds_of
 from oms_adapters.storage.sqlite.work_signal import SqliteSignal
 from oms_core.domain.order import Order
 from oms_core.domain.saga_position import SagaState
@@ -29,10 +30,14 @@ from oms_core.ports.storage import (
     Added,
     AlreadyThere,
     Claim,
+    KeptOrder,
     Lease,
     OrderPage,
+    OrderPlace,
     OrderQuery,
     Unpublished,
+    UnreadableOrder,
+    Walked,
 )
 
 Row: TypeAlias = "tuple[Any, ...]"
@@ -145,6 +150,19 @@ class SqliteStorage:
         return OrderPage(
             orders, encode_order_cursor(order_position(orders[-1])) if goes_on else None
         )
+
+    def walk(
+        self,
+        *,
+        after: OrderPlace | None = None,
+        limit: int,
+        tenant_id: UUID | None = None,
+        org_id: UUID | None = None,
+    ) -> Sequence[Walked]:
+        """Walk through all orders; see ``OrderStorage.walk``."""
+        bounds = bounds_of(after, tenant_id, org_id)
+        rows = self._rows(statements.WALK, (*bounds.above, *bounds.up_to, limit))
+        return [_walked(*row) for row in rows]
 
     def list_sagas(
         self, states: Collection[SagaState], *, scope: Scope | None = None, limit: int = 50
@@ -302,6 +320,24 @@ class SqliteStorage:
         return self._database.read(
             lambda connection: connection.execute(sql, parameters).fetchall()
         )
+
+
+def _walked(
+    tenant: bytes,
+    org: bytes,
+    order_id: bytes,
+    published: int,
+    holder: str | None,
+    leased_until_us: int,
+    text: str,
+) -> Walked:
+    try:
+        order = from_text(order_id, text)
+    except StoreUnusable as error:
+        scope = Scope(UUID(bytes=tenant), UUID(bytes=org))
+        return UnreadableOrder(OrderPlace(scope, UUID(bytes=order_id)), error.sentence)
+    until = None if holder is None else from_microseconds(leased_until_us)
+    return KeptOrder(order, published, holder, until)
 
 
 def _readable(rows: list[Row], *, order_id: int) -> Iterator[tuple[Order, Row]]:

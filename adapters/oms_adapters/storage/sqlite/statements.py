@@ -27,6 +27,13 @@ GET: Final = """
 SELECT document FROM orders INDEXED BY orders_by_id WHERE tenant = ? AND org = ? AND id = ?
 """
 
+WALK: Final = """
+SELECT tenant, org, id, published, holder, leased_until_us, document
+FROM orders INDEXED BY orders_by_id
+WHERE (tenant, org, id) > (?, ?, ?) AND (tenant, org, id) <= (?, ?, ?)
+ORDER BY tenant, org, id LIMIT ?
+"""
+
 FIND_BY_PAYMENT: Final = """
 SELECT 0, id, document FROM orders INDEXED BY orders_by_live_reference
 WHERE tenant = :tenant AND provider = :provider AND live_reference = :reference
