@@ -10,6 +10,8 @@ import click
 from oms_core.domain.order_status import OrderStatus
 from oms_core.ports.storage import OrderQuery
 from oms_entrypoints.cli.options import UUID_TEXT, as_json, read_config, with_config, with_scope
+from oms_entrypoints.cli.order_export import export_orders
+from oms_entrypoints.cli.order_import import import_orders
 from oms_entrypoints.cli.store_access import as_json as written
 from oms_entrypoints.cli.store_access import as_shown, opened
 
@@ -24,7 +26,11 @@ POLL_S: Final = 0.1
 
 @click.group()
 def orders() -> None:
-    """Look at orders, and follow them live."""
+    """Look at orders, follow them live, and move many at once."""
+
+
+orders.add_command(export_orders)
+orders.add_command(import_orders)
 
 
 @orders.command("list")

@@ -13,6 +13,7 @@ from oms_entrypoints.http import (
     events,
     health,
     inventory,
+    order_export,
     orders,
     stock_service,
     subscriptions,
@@ -76,6 +77,7 @@ def _resources(
     return {
         orders.ORDERS: orders.OrdersResource(oms, metrics, limit_bytes),
         orders.ORDER: orders.OrderResource(oms),
+        order_export.EXPORT: order_export.OrderExportResource(oms),
         inventory.ADJUST: inventory.AdjustResource(oms, limit_bytes),
         webhooks.WEBHOOKS: webhooks.WebhooksResource(oms, metrics, limit_bytes),
         inventory.LEVELS: stock_service.StockLevelsResource(oms, limit_bytes),
