@@ -370,7 +370,8 @@ def take(api: Api, each: Callable[[bytes], object]) -> None:
 
 def begun(api: Api) -> Any:
     statuses: list[str] = []
-    stream: Any = api.app(
+    app: Any = api.app
+    stream: Any = app(
         create_environ(path=EXPORT, headers=api.headers()),
         lambda status, _: statuses.append(status),
     )
