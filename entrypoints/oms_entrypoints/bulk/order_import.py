@@ -57,7 +57,7 @@ class OrderImport:
                 there already stays as it is.
         """
         with ThreadPoolExecutor(self.threads, thread_name_prefix="oms-import") as pool:
-            for wave in _waves(rows, self.threads * WAVE):
+            for wave in waves(rows, self.threads * WAVE):
                 yield from pool.map(self._place, wave)
 
     def _place(self, row: Row | BadRow) -> Outcome:
@@ -82,7 +82,8 @@ def check(rows: Iterable[Row | BadRow], is_known: Callable[[str], bool]) -> Iter
             yield row if isinstance(row, BadRow) else Imported(row.line, before=False)
 
 
-def _waves(rows: Iterable[Row | BadRow], size: int) -> Iterator[list[Row | BadRow]]:
+def waves(rows: Iterable[Row | BadRow], size: int) -> Iterator[list[Row | BadRow]]:
+    """Yield the rows in their order, at most *size* together, and never two for one name."""
     wave: list[Row | BadRow] = []
     names: set[tuple[str, ...]] = set()
     for row in rows:
