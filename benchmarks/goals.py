@@ -138,6 +138,34 @@ BESIDE_A_DEAD_ENDPOINT: Final = Goal(
     goal=0.95,
     aim=0.99,
 )
+EXPORT_READ: Final = Goal(
+    "P14",
+    "orders exported as NDJSON from SQLite / read page by page and left alone",
+    Bound.AT_LEAST,
+    goal=0.5,
+    aim=0.8,
+)
+EXPORT_PARSED: Final = Goal(
+    "P14",
+    "orders exported as NDJSON from SQLite / rows read in one go and parsed as JSON",
+    Bound.AT_LEAST,
+    goal=0.5,
+    aim=0.8,
+)
+IMPORT: Final = Goal(
+    "P14",
+    "orders imported into SQLite / posted one after the other to a server on SQLite",
+    Bound.AT_LEAST,
+    goal=2.0,
+    aim=4.0,
+)
+EXPORT_MEMORY: Final = Goal(
+    "P14",
+    "peak memory of an export / of an export of a tenth of the orders",
+    Bound.AT_MOST,
+    goal=1.1,
+    aim=1.05,
+)
 IMPORTS: Final = Goal(
     "P12",
     "time to import oms_core / to import attrs and cattrs",

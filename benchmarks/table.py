@@ -50,5 +50,6 @@ ROWS: Final = (
     Row("validation", "P10", "bytes to a validated order beside cattrs", "10 seconds"),
     Row("memory", "P11", "memory of the server, idle and after 100 000 orders", "20 minutes"),
     Row("events", "P13", "events that leave a second, also beside dead endpoints", "a minute"),
+    Row("bulk", "P14", "all orders out of a store, and many into one", "10 minutes"),
     Row("imports", "P12", "import of the core beside attrs and cattrs", "20 seconds"),
 )

@@ -11,7 +11,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from typing import Any, Protocol, TypeAlias
 
-from attrs import frozen
+from attrs import field, frozen
 
 CarriedDocument: TypeAlias = "Mapping[str, Any]"
 """JSON values only: ids are strings, instants integer microseconds."""
@@ -25,7 +25,7 @@ class CarriedEntry:
     """One entry of a shelf, and the place behind which the next one is."""
 
     place: Place
-    document: CarriedDocument
+    document: CarriedDocument = field(repr=False)
 
 
 @frozen

@@ -111,7 +111,7 @@ class InboxPosition:
     received_us: int
     """Microseconds since 1970 UTC; fits 64 bits."""
     number: int
-    """Tells those of one moment apart; fits 96 bits, and means nothing in another store."""
+    """Tells those of one moment apart; fits 96 bits, and goes along when a store moves."""
 
 
 def encode_inbox_cursor(last: InboxPosition) -> str:

@@ -10,6 +10,7 @@ from pathlib import Path
 import pytest
 
 from oms_core import Order, OrderManagement, OrderStatus
+from oms_core.application.webhooks import Subscribe
 from oms_core.domain.saga_position import SagaState
 from oms_entrypoints.bootstrap import open_system
 from oms_entrypoints.cli.api_client import ORDERS, ApiClient
@@ -29,6 +30,8 @@ from tests.support.command_line import (
 
 PASSWORD = "correct-horse-battery"
 
+SEEN = 2
+"""The position of the last event that a consumer of the feed has."""
 CARDS = {
     "good": "card_good",
     "declined": "sim_declined",
@@ -71,6 +74,13 @@ def settle(oms: OrderManagement, orders: int) -> dict[str, Order]:
     return found
 
 
+def followed(oms: OrderManagement) -> list[object]:
+    """Return what is sent, to whom and signed with what; then what a consumer has still to read."""
+    unread = oms.events(SCOPE, after=SEEN, limit=100)
+    assert unread
+    return [*(kept.subscription for kept in oms.webhooks.list_all(SCOPE)), *unread]
+
+
 def test_orders_of_every_kind_go_on_in_mongodb_where_they_were(
     oms: RunCommand, folder: Path, in_mongodb: dict[str, str], name: str
 ) -> None:
@@ -87,6 +97,8 @@ def test_orders_of_every_kind_go_on_in_mongodb_where_they_were(
         assert ended(server).code == 0
     with open_system(load_config(environment={})) as system:
         before = settle(system, 5)
+        system.webhooks.subscribe(SCOPE, Subscribe("https://shop.example.com/hooks"))
+        news = followed(system)
     with started(folder, "serve", "--port", str(port), "--no-workers") as server:
         wait_until_ready(server, port)
         bodies["fresh"] = body("fresh", "card_fresh")
@@ -109,6 +121,7 @@ def test_orders_of_every_kind_go_on_in_mongodb_where_they_were(
         books = ended(process).out
     with open_system(load_config(environment=in_mongodb)) as system:
         assert {key: system.get_order(SCOPE, before[key].id) for key in before} == before
+        assert followed(system)[: len(news)] == news
         after = settle(system, 6)
         (level,) = system.stock_levels(SCOPE).levels
 

@@ -14,15 +14,22 @@ from typing import Any
 from uuid import UUID
 
 import pytest
+from attrs import evolve
 
 import oms_adapters
 from oms_adapters import mongodb, sqlite
+from oms_adapters.event_log.mongodb import MongoEventLog
+from oms_adapters.event_log.sqlite import SqliteEventLog
+from oms_adapters.inbox.mongodb import MongoInbox
+from oms_adapters.inbox.sqlite import SqliteInbox
 from oms_adapters.inventory.mongodb import MongoInventory
 from oms_adapters.inventory.sqlite import SqliteInventory
 from oms_adapters.mongodb import ArrivingDatabase, MongoDatabase
 from oms_adapters.sqlite import DepartingFile, SqliteDatabase
 from oms_adapters.storage.mongodb import MongoStorage
 from oms_adapters.storage.sqlite import SqliteStorage
+from oms_adapters.subscriptions.mongodb import MongoSubscriptions
+from oms_adapters.subscriptions.sqlite import SqliteSubscriptions
 from oms_core.application.carry_over import BATCH, Checksum, Step, carry_over
 from oms_core.domain.inventory import (
     Allocation,
@@ -33,9 +40,15 @@ from oms_core.domain.inventory import (
 )
 from oms_core.domain.order_status import OrderStatus
 from oms_core.errors import StoreUnusable
+from oms_core.ports.inbox import InboxState
 from oms_core.ports.storage import Added, OrderQuery
+from oms_core.ports.subscriptions import Subscribed
 from oms_core.testing import NOON, SimulatedClock, a_scope, an_order, with_status
+from oms_core.testing.event_log_contract import ACME as ACME_SCOPE
+from oms_core.testing.event_log_contract import RIVAL, events_of
+from oms_core.testing.inbox_contract.suite import ACME, PROVIDER, an_event
 from oms_core.testing.refusal import refusal
+from oms_core.testing.subscriptions_contract import a_full_progress, a_subscription
 from oms_entrypoints.bootstrap.carrying import CARRIED, NOT_CARRIED, named
 from tests.support import mongo_server
 from tests.support.command_line import started
@@ -97,6 +110,8 @@ def test_orders_arrive_with_their_leases_outdated_and_their_news_still_to_be_sen
         dead = before.add(an_order("dead", payment_reference="pay-again"))
         before.save(with_status(dead.order, OrderStatus.FAILED))
         before.add(an_order("heir", payment_reference="pay-again"))
+        lonely_one = before.add(an_order("lonely", payment_reference="pay-lonely"))
+        before.save(with_status(lonely_one.order, OrderStatus.FAILED))
         sent = before.claim_unpublished("relay", limit=1, lease_s=0)
         before.mark_published(sent)
         orders = {
@@ -116,6 +131,12 @@ def test_orders_arrive_with_their_leases_outdated_and_their_news_still_to_be_sen
         assert claim is not None, "nobody can hold a lease of a store that nobody had open"
         assert claim.lease.token > added.claim.lease.token
         assert isinstance(after.add(an_order("new", payment_reference="pay-new")), Added)
+        of_payment = after.find_by_payment(scope.tenant_id, "simulated", "pay-again")
+        lonely = after.find_by_payment(scope.tenant_id, "simulated", "pay-lonely")
+        assert of_payment is not None
+        assert lonely is not None
+        assert of_payment.idempotency_key == "heir"
+        assert (lonely.idempotency_key, lonely.status) == ("lonely", OrderStatus.FAILED)
 
 
 def test_stock_arrives_with_its_ledger_and_every_promise(path: Path, name: str) -> None:
@@ -166,6 +187,89 @@ def test_stock_arrives_with_its_ledger_and_every_promise(path: Path, name: str) 
         assert type(late).__name__ == "AlreadyReleased"
         clock.advance(61)
         assert after.levels(scope, items=[LAMP]).levels[0].reserved == 1, "the soft one lapsed"
+
+
+def test_notifications_arrive_in_their_order_whatever_became_of_them(path: Path, name: str) -> None:
+    clock = SimulatedClock()
+    events = [an_event(f"evt-{number}", "pay-\x00-ü") for number in range(BATCH + 3)]
+    states = tuple(InboxState)
+    with SqliteDatabase(path) as database:
+        before = SqliteInbox(database, clock)
+        before.store(PROVIDER, events, at=clock.now())
+        before.mark(before.find_events(ACME, "evt-0"), InboxState.APPLIED)
+        before.mark(before.find_events(ACME, "evt-1"), InboxState.UNMATCHED)
+        before.claim_new("dies", limit=1, lease_s=600)
+        page = before.list_events(states, limit=2)
+        payment = before.of_payment(PROVIDER, events[0].ref)
+
+    carry(path, name)
+
+    with MongoDatabase(mongo_server.uri(), name) as database:
+        after = MongoInbox(database, clock)
+        assert after.store(PROVIDER, events, at=clock.now()) == 0, "they are there already"
+        assert after.store(PROVIDER, [an_event("evt-late", "pay-\x00-ü")], at=clock.now()) == 1
+        (late,) = after.find_events(ACME, "evt-late")
+        assert after.of_payment(PROVIDER, events[0].ref) == [*payment, late]
+        newest = after.list_events(states, limit=3)
+        assert newest.events == (late, *page.events)
+        assert after.list_events(states, limit=1, cursor=page.next_cursor).events == (payment[-3],)
+        claimed = after.claim_new("lives", limit=9 + len(events), lease_s=30)
+        assert list(claimed) == [*payment[2:], late], "the claim of a dead holder is not carried"
+
+
+def test_the_feed_arrives_so_that_a_consumer_goes_on_after_its_position(
+    path: Path, name: str
+) -> None:
+    events = [each for number in range(BATCH) for each in events_of(f"order-{number}", entries=3)]
+    theirs = events_of("order-0", scope=RIVAL)
+    with SqliteDatabase(path) as database:
+        before = SqliteEventLog(database)
+        before.append([*events, *theirs])
+        seen = before.read(ACME_SCOPE, after=0, limit=BATCH)[-1].position
+        rest = before.read(ACME_SCOPE, after=seen, limit=10_000)
+
+    carry(path, name)
+
+    with MongoDatabase(mongo_server.uri(), name) as database:
+        after = MongoEventLog(database)
+        assert list(after.read(ACME_SCOPE, after=seen, limit=10_000)) == list(rest)
+        fresh = events_of("fresh")
+        after.append([*events, *fresh])
+        assert after.heads([ACME_SCOPE, RIVAL]) == {
+            ACME_SCOPE: len(events) + len(fresh),
+            RIVAL: len(theirs),
+        }
+        news = after.read(ACME_SCOPE, after=len(events), limit=10)
+        assert [each.event for each in news] == fresh, "what is there already got a second number"
+
+
+def test_subscriptions_arrive_with_their_secrets_and_what_is_held_and_dead(
+    path: Path, name: str
+) -> None:
+    clock = SimulatedClock()
+    failing = Subscribed(a_subscription(1), a_full_progress())
+    claimed, changed = Subscribed(a_subscription(2)), Subscribed(a_subscription(3, scope=RIVAL))
+    with SqliteDatabase(path) as database:
+        before = SqliteSubscriptions(database, clock)
+        for each in (failing, claimed, changed):
+            before.add(each)
+        assert before.save(evolve(changed.subscription, url="https://new.example.com/"))
+        held = before.claim(ACME_SCOPE, claimed.subscription.id, lease_s=600)
+        assert held is not None
+        kept = [before.list_all(scope) for scope in (ACME_SCOPE, RIVAL)]
+
+    carry(path, name)
+
+    with MongoDatabase(mongo_server.uri(), name) as database:
+        after = MongoSubscriptions(database, clock)
+        assert [after.list_all(scope) for scope in (ACME_SCOPE, RIVAL)] == kept
+        assert {each.subscription_id for each in after.waiting()} == {
+            UUID(int=n) for n in (1, 2, 3)
+        }
+        again = after.claim(ACME_SCOPE, claimed.subscription.id, lease_s=30)
+        assert again is not None, "the claim of a dead holder is not carried"
+        assert again.progress.version > held.progress.version
+        assert not after.record(ACME_SCOPE, claimed.subscription.id, held.progress), "outdated"
 
 
 def test_a_run_that_is_killed_goes_on_behind_the_last_batch_that_arrived(

@@ -44,6 +44,7 @@ def folder(tmp_path: Path) -> Path:
         ("validation", ["--orders", "2"], ["P10"]),
         pytest.param("memory", ["--orders", "8"], ["P11", "P11"], marks=needs_linux),
         ("events", ["--orders", "4"], ["P13"] * 3),
+        pytest.param("bulk", ["--orders", "40"], ["P14"] * 4, marks=needs_linux),
         ("imports", [], ["P12", "P12"]),
     ],
 )
@@ -67,7 +68,7 @@ def test_without_a_row_all_rows_are_listed(folder: Path) -> None:
     listed = [line.split()[0] for line in run.stdout.splitlines() if line.startswith("  ")]
     rows = ["accept", "confirm", "group-commit", "fsync", "sagas"]
     rows += ["accept-mongodb", "sagas-mongodb", "insert", "hot-sku", "workers", "fairness"]
-    rows += ["listing", "validation", "memory", "events", "imports"]
+    rows += ["listing", "validation", "memory", "events", "bulk", "imports"]
     assert [*rows, "all", "report"] == listed
 
 

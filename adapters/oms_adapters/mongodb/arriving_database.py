@@ -9,6 +9,7 @@ from typing import Any, Final
 from attrs import frozen
 from bson.binary import Binary
 from bson.errors import BSONError
+from bson.objectid import ObjectId
 from pymongo import ReplaceOne
 from pymongo.errors import DuplicateKeyError
 
@@ -33,6 +34,8 @@ class CollectionShelf:
     write: Callable[[Mapping[str, Any]], CarriedDocument]
     key: tuple[str, ...] = ("_id",)
     """The fields that name a document, those of a shard key among them."""
+    read_id: Callable[[bytes], Binary | ObjectId] = Binary
+    """Make an ``_id`` of its bytes: a search finds only values of the very same type."""
 
 
 class ArrivingDatabase:
@@ -115,11 +118,11 @@ class ArrivingDatabase:
         """Read some documents in the order of ``_id``; see ``Shelves.entries``."""
         known = self._shelves[shelf]
         collection = self._database.collection(known.collection)
-        wanted = {} if after is None else {"_id": {"$gt": Binary(bytes.fromhex(after[0]))}}
+        wanted = {} if after is None else {"_id": {"$gt": known.read_id(bytes.fromhex(after[0]))}}
         found = self._database.run(
             lambda: list(collection.find(wanted).sort("_id", 1).limit(limit).hint("_id_"))
         )
-        return [CarriedEntry((bytes(each["_id"]).hex(),), known.write(each)) for each in found]
+        return [CarriedEntry((_bytes_of(each["_id"]).hex(),), known.write(each)) for each in found]
 
     def count(self, shelf: str) -> int:
         """Count the documents of a collection."""
@@ -153,3 +156,7 @@ class ArrivingDatabase:
 
     def _note(self, changes: Document) -> None:
         self._database.run(lambda: self._mark.update_one({"_id": 1}, {"$set": changes}))
+
+
+def _bytes_of(stored_id: bytes | ObjectId) -> bytes:
+    return stored_id.binary if isinstance(stored_id, ObjectId) else bytes(stored_id)

@@ -49,6 +49,24 @@ CARRIED: Final = (
         "oms_adapters.payments.simulated.mongo_ledger:SCHEMA",
         "oms_adapters.payments.simulated.mongo_carrying:SHELVES",
     ),
+    CarriedSchema(
+        "oms_adapters.inbox.sqlite.tables:INBOX",
+        "oms_adapters.inbox.sqlite.carrying:SHELVES",
+        "oms_adapters.inbox.mongodb.collections:INBOX",
+        "oms_adapters.inbox.mongodb.carrying:SHELVES",
+    ),
+    CarriedSchema(
+        "oms_adapters.event_log.sqlite.sqlite_event_log:EVENTS",
+        "oms_adapters.event_log.sqlite.carrying:SHELVES",
+        "oms_adapters.event_log.mongodb.mongo_event_log:EVENTS",
+        "oms_adapters.event_log.mongodb.carrying:SHELVES",
+    ),
+    CarriedSchema(
+        "oms_adapters.subscriptions.sqlite.sqlite_subscriptions:WEBHOOKS",
+        "oms_adapters.subscriptions.sqlite.carrying:SHELVES",
+        "oms_adapters.subscriptions.mongodb.mongo_subscriptions:WEBHOOKS",
+        "oms_adapters.subscriptions.mongodb.carrying:SHELVES",
+    ),
 )
 """Every schema of both kinds of database. Whoever adds one adds its line: a test looks for those
 that nobody carries, table by table and column by column."""

@@ -71,7 +71,7 @@ def doctor(
     if fix and not yes and not sys.stdin.isatty():
         raise click.UsageError("--fix asks before each repair; add --yes where nobody can answer")
     left, counts = 0, Counter[str]()
-    with opened(read_config(config_file)) as oms, Progress("orders checked") as progress:
+    with opened(read_config(config_file)) as oms, Progress() as progress:
         examined = _examined(oms, tenant, org, progress, calls_per_second if payments else None)
         for finding in examined:
             progress.clear()
@@ -98,7 +98,11 @@ def _examined(
     from oms_core.application.doctor import check_payments
     from oms_core.application.reconciliation import Selection
 
-    yield from oms.doctor().examine(tenant_id=tenant, org_id=org, on_page=progress.show)
+    yield from oms.doctor().examine(
+        tenant_id=tenant,
+        org_id=org,
+        on_page=lambda count: progress.tell(f"{count} orders checked"),
+    )
     if calls_per_second is not None:
         reconciler = oms.reconciler(calls_per_second=calls_per_second)
         yield from check_payments(reconciler, Selection(tenant, org))

@@ -11,6 +11,8 @@ from oms_core.domain.order_status import OrderStatus
 from oms_core.ports.storage import OrderQuery
 from oms_entrypoints.cli import order_operations
 from oms_entrypoints.cli.options import UUID_TEXT, as_json, read_config, with_config, with_scope
+from oms_entrypoints.cli.order_export import export_orders
+from oms_entrypoints.cli.order_import import import_orders
 from oms_entrypoints.cli.store_access import as_json as written
 from oms_entrypoints.cli.store_access import as_shown, in_json, opened
 
@@ -25,10 +27,10 @@ POLL_S: Final = 0.1
 
 @click.group()
 def orders() -> None:
-    """Look at orders, follow them live, and ask things of them."""
+    """Look at orders, follow them live, ask things of them, and move many at once."""
 
 
-for command in order_operations.COMMANDS:
+for command in (*order_operations.COMMANDS, export_orders, import_orders):
     orders.add_command(command)
 
 

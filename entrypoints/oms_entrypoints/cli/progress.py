@@ -1,4 +1,4 @@
-"""How far a long walk is: one line at a terminal, and nothing in a pipe."""
+"""How far a long command is: one line on standard error, while a person looks on."""
 
 from __future__ import annotations
 
@@ -14,29 +14,31 @@ _EVERY_S: Final = 0.2
 
 
 class Progress:
-    """Shows a count on standard error while a person looks on; wiped away at the end."""
+    """Shows a text in place of the one before; wiped away at the end, silent in a pipe."""
 
-    def __init__(self, what: str) -> None:
-        self._what = what
+    def __init__(self) -> None:
         self._is_watched = sys.stderr.isatty()
         self._next_at = time.monotonic() + _EVERY_S
         self._is_shown = False
 
-    def show(self, count: int) -> None:
-        """Show how many there are by now."""
+    def tell(self, text: str) -> None:
+        """Show how far it is by now, if some time has passed since."""
         now = time.monotonic()
         if self._is_watched and now >= self._next_at:
             self._next_at = now + _EVERY_S
             self._is_shown = True
-            print(f"\r{count} {self._what} ", end="", file=sys.stderr, flush=True)  # noqa: T201 - this is where it is printed
+            sys.stderr.write(f"\r\x1b[K{text}")
+            sys.stderr.flush()
 
     def clear(self) -> None:
         """Give the line to whoever has something to say."""
         if self._is_shown:
             self._is_shown = False
-            print("\r\033[K", end="", file=sys.stderr, flush=True)  # noqa: T201 - likewise
+            sys.stderr.write("\r\x1b[K")
+            sys.stderr.flush()
 
     def __enter__(self) -> Self:
+        """Show nothing yet."""
         return self
 
     def __exit__(
@@ -45,4 +47,5 @@ class Progress:
         error: BaseException | None,
         trace: TracebackType | None,
     ) -> None:
+        """Wipe it away."""
         self.clear()

@@ -78,14 +78,14 @@ def reconcile(
         raise click.UsageError(f"there is no payment account {provider}; configured: {known}")
     start = None if since is None else datetime.now(UTC) - timedelta(seconds=since)
     tally = Tally()
-    with opened(config) as oms, Progress("orders compared") as progress:
+    with opened(config) as oms, Progress() as progress:
         reconciler = oms.reconciler(calls_per_second=calls_per_second)
         for compared in reconciler.run(Selection(tenant, org, provider, start), fix=fix):
             tally.add(compared)
             if compared.verdict not in {Verdict.AGREES, Verdict.UNDER_WAY}:
                 progress.clear()
                 click.echo(_line(compared) if as_json else _sentences(compared))
-            progress.show(tally.orders)
+            progress.tell(f"{tally.orders} orders compared")
     click.echo(_json(_summary(tally)) if as_json else _told(tally, fix=fix))
     return _exit_code(tally)
 

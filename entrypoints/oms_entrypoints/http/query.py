@@ -26,6 +26,7 @@ from oms_core.domain.rules import (
 from oms_core.errors import InvalidInput, Mistake
 from oms_core.ports.cursors import CURSOR_LENGTH_MAX
 from oms_core.ports.storage import OrderQuery
+from oms_entrypoints.bulk.forms import Format
 
 if TYPE_CHECKING:
     from oms_core.domain.rules import Rule
@@ -124,6 +125,42 @@ class DryRun:
     def __attrs_post_init__(self) -> None:
         """Check the parameter."""
         require(check(self))
+
+
+@frozen
+class OrderExport:
+    """Which orders to export, and in which form."""
+
+    format: str | None = ruled(
+        OneOf(Format),
+        says="`ndjson`: a line for each order, as a list shows it. `csv`: a row for each order. "
+        "`requests`: a line for each order, the request that places it. Default: what `Accept` "
+        "prefers of `application/x-ndjson` and `text/csv`, else `ndjson`.",
+        default=None,
+    )
+    status: str | None = ruled(OneOf(OrderStatus), says="Only this status.", default=None)
+    channel: str | None = ruled(Text(example="web"), says="Only this channel.", default=None)
+    customer_id: str | None = ruled(UuidText(), says="Only this customer.", default=None)
+    created_from: str | None = ruled(
+        Instant(), says="Only orders created at this moment or later.", default=None
+    )
+    created_to: str | None = ruled(
+        Instant(), says="Only orders created before this moment.", default=None
+    )
+
+    def __attrs_post_init__(self) -> None:
+        """Check every parameter."""
+        require(check(self))
+
+    def to_query(self) -> OrderQuery:
+        """Return the same for the store."""
+        return OrderQuery(
+            status=None if self.status is None else OrderStatus(self.status),
+            channel=self.channel,
+            customer_id=None if self.customer_id is None else UUID(self.customer_id),
+            created_from=_moment(self.created_from),
+            created_to=_moment(self.created_to),
+        )
 
 
 @frozen

@@ -26,6 +26,8 @@ class Answer:
     """``None``: without a body."""
     headers: tuple[str, ...] = ()
     """Names in ``RESPONSE_HEADERS``."""
+    or_media_type: str | None = None
+    """What else it may be, without a type of its own."""
 
 
 @frozen

@@ -274,6 +274,8 @@ class _Writer:
         }
         if answer.media_type is not None:
             written["content"] = {answer.media_type: self._content(answer)}
+        if answer.or_media_type is not None:
+            written["content"][answer.or_media_type] = {"schema": {"type": "string"}}
         return written
 
     def _content(self, answer: Answer) -> dict[str, Any]:

@@ -13,11 +13,13 @@ from oms_core.application.steering import Steer
 from oms_core.application.webhooks import ChangeSubscription, ReplayDeadLetters, Subscribe
 from oms_core.errors import Mistake
 from oms_core.ports.authentication import Role
+from oms_entrypoints.bulk.forms import CSV, NDJSON
 from oms_entrypoints.http import (
     documents,
     events,
     health,
     inventory,
+    order_export,
     orders,
     sagas,
     stock_service,
@@ -27,7 +29,7 @@ from oms_entrypoints.http import (
 from oms_entrypoints.http.headers import IDEMPOTENCY_KEY
 from oms_entrypoints.http.openapi.call import Answer, HeaderParameter, Operation
 from oms_entrypoints.http.openapi.order_calls import ORDER_OPERATIONS
-from oms_entrypoints.http.query import EventListing, OrderListing, StockListing
+from oms_entrypoints.http.query import EventListing, OrderExport, OrderListing, StockListing
 from oms_entrypoints.http.readiness_view import ReadyView
 from oms_entrypoints.http.saga_views import SagaListView, SteeredOrderView
 from oms_entrypoints.http.stock_requests import (
@@ -178,6 +180,41 @@ OPERATIONS: Final[tuple[Operation, ...]] = (
         answers=(Answer(_JSON_200, "A page of orders.", OrderPageView),),
         refusals=(
             errors.InvalidInput((Mistake("/limit", "must be from 1 to 100"),)),
+            *_STORE,
+        ),
+    ),
+    Operation(
+        "GET",
+        order_export.EXPORT,
+        "exportOrders",
+        "orders",
+        "Export all orders, newest first, as a stream.",
+        says=(
+            "The answer has no length and comes in pieces, a few orders at a time. Its last "
+            'record says that it is whole: `{"end":{"orders":3}}` in NDJSON, and a row whose '
+            "`record` is `end` and whose `number` counts the orders in CSV. Without it the "
+            "answer was cut off: ask again. Orders that are accepted meanwhile do not come. A "
+            "server sends two at once, and answers 429 to a third."
+        ),
+        role=Role.VIEWER,
+        query=OrderExport,
+        headers=(
+            HeaderParameter(
+                "Accept",
+                "Chooses between `application/x-ndjson` and `text/csv`, if `format` does not.",
+                example="text/csv",
+            ),
+        ),
+        answers=(
+            Answer(
+                _JSON_200,
+                "The orders, one record each, and the record of the end.",
+                media_type=NDJSON,
+                or_media_type=CSV,
+            ),
+        ),
+        refusals=(
+            errors.InvalidInput((Mistake("/format", "must be one of ndjson, csv, requests"),)),
             *_STORE,
         ),
     ),

@@ -59,18 +59,7 @@ class MongoSubscriptions:
 
     def add(self, subscribed: Subscribed) -> None:
         """Keep a new one; see ``Subscriptions.add``."""
-        subscription, progress = subscribed.subscription, subscribed.progress
-        document = {
-            **_key_of(subscription.scope, subscription.id),
-            "id": subscription.id,
-            "created_us": Int64(to_microseconds(subscription.created_at)),
-            "version": subscription.version,
-            "enabled": subscription.is_enabled,
-            "document": _to_text(subscription),
-            "progress_version": progress.version,
-            "claimed_until_us": Int64(0),
-            **_facets_of(progress),
-        }
+        document = to_stored(subscribed)
         with suppress(DuplicateKeyError):
             self._database.run(lambda: self._kept.insert_one(document))
 
@@ -173,6 +162,22 @@ class MongoSubscriptions:
         # Refused, or done the first time and the answer lost.
         ours = {**key, f"{counter}_by": mark}
         return self._database.run(lambda: self._kept.find_one(ours, {"_id": 1})) is not None
+
+
+def to_stored(subscribed: Subscribed) -> Document:
+    """Write a subscription that nobody has claimed."""
+    subscription, progress = subscribed.subscription, subscribed.progress
+    return {
+        **_key_of(subscription.scope, subscription.id),
+        "id": subscription.id,
+        "created_us": Int64(to_microseconds(subscription.created_at)),
+        "version": subscription.version,
+        "enabled": subscription.is_enabled,
+        "document": _to_text(subscription),
+        "progress_version": progress.version,
+        "claimed_until_us": Int64(0),
+        **_facets_of(progress),
+    }
 
 
 def _key_of(scope: Scope, subscription_id: UUID) -> Document:

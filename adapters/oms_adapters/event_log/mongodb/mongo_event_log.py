@@ -149,23 +149,25 @@ class MongoEventLog:
 
 
 def _segments_of(scope: Scope, events: Sequence[EventEnvelope], head: int) -> list[Document]:
-    segments = []
-    for start in range(0, len(events), EVENTS_IN_SEGMENT_MAX):
-        part = events[start : start + EVENTS_IN_SEGMENT_MAX]
-        first = head + start + 1
-        number = first.to_bytes(8, "big")
-        segments.append(
-            {
-                "_id": Binary(scope.tenant_id.bytes + scope.org_id.bytes + number),
-                **_scope_filter(scope),
-                "first": first,
-                "last": first + len(part) - 1,
-                "ids": [event.event_id for event in part],
-                # As text: BSON could not hold every name that a fact may have.
-                "events": [json.dumps(to_log_document(event)) for event in part],
-            }
-        )
-    return segments
+    documents = [to_log_document(event) for event in events]
+    return [
+        segment_of(scope, head + start + 1, documents[start : start + EVENTS_IN_SEGMENT_MAX])
+        for start in range(0, len(documents), EVENTS_IN_SEGMENT_MAX)
+    ]
+
+
+def segment_of(scope: Scope, first: int, documents: Sequence[Mapping[str, Any]]) -> Document:
+    """Write one segment: what the log keeps of some events, the first at the position *first*."""
+    number = first.to_bytes(8, "big")
+    return {
+        "_id": Binary(scope.tenant_id.bytes + scope.org_id.bytes + number),
+        **_scope_filter(scope),
+        "first": first,
+        "last": first + len(documents) - 1,
+        "ids": [UUID(document["id"]) for document in documents],
+        # As text: BSON could not hold every name that a fact may have.
+        "events": [json.dumps(document) for document in documents],
+    }
 
 
 def _scope_filter(scope: Scope) -> Document:
