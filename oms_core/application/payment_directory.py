@@ -22,6 +22,8 @@ class PaymentDirectory:
     common: Mapping[str, PaymentProvider]
     by_tenant: Mapping[UUID, Mapping[str, PaymentProvider]] = field(factory=dict)
     policies: Mapping[str, PaymentPolicy] = field(factory=dict)
+    policies_by_tenant: Mapping[UUID, Mapping[str, PaymentPolicy]] = field(factory=dict)
+    """The policies of tenants that differ; they win over the common ones."""
 
     def knows(self, tenant_id: UUID, name: str) -> bool:
         """Tell whether *name* is configured for the tenant."""
@@ -34,8 +36,11 @@ class PaymentDirectory:
             return own[name]
         return self.common.get(name)
 
-    def policy_of(self, name: str) -> PaymentPolicy:
-        """Return how payments of the provider are treated."""
+    def policy_of(self, tenant_id: UUID, name: str) -> PaymentPolicy:
+        """Return how the tenant's payments of the provider are treated."""
+        own = self.policies_by_tenant.get(tenant_id)
+        if own is not None and name in own:
+            return own[name]
         return self.policies.get(name) or PaymentPolicy()
 
     def names(self, tenant_id: UUID) -> Iterable[str]:

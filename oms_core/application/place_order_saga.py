@@ -66,7 +66,7 @@ def _after_confirmation(payments: PaymentDirectory) -> Apply:
     """Say what a confirmed order asks for by itself: its capture, and a look before it lapses."""
 
     def ask(order: Order, at: datetime) -> Order:
-        policy = payments.policy_of(order.payment.provider)
+        policy = payments.policy_of(order.scope.tenant_id, order.payment.provider)
         if policy.capture is CapturePolicy.CONFIRMATION and capturable(order):
             return ask_for_capture(order, at=at)
         return appoint_renewal(order, before_s=policy.renew_before_s, at=at)

@@ -60,6 +60,7 @@ class PaypalBooks:
         self.captured_as: dict[str, str] = {}
         self.keeps_older_authorizations = False
         """A hold made anew leaves the older one open."""
+        self.holds_last = LASTS
         self._numbers = count(1)
 
     # The shop and the buyer
@@ -313,7 +314,7 @@ class PaypalBooks:
             **({"custom_id": unit["custom_id"]} if "custom_id" in unit else {}),
             "create_time": self._now(),
             "update_time": self._now(),
-            "expiration_time": _moment(self.clock.now() + LASTS),
+            "expiration_time": _moment(self.clock.now() + self.holds_last),
             "supplementary_data": {"related_ids": {"order_id": order["id"]}},
             "links": [_link("self", f"payments/authorizations/{authorization_id}")],
         }
