@@ -1,4 +1,4 @@
-"""Holds that are about to lapse, at the providers that people use: nobody loses the money unseen."""
+"""Holds that are about to lapse, at the real providers: nobody loses the money unseen."""
 
 from __future__ import annotations
 

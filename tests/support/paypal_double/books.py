@@ -11,7 +11,7 @@ from decimal import Decimal
 from itertools import count
 from typing import Any, Final
 
-from oms_core.testing import SimulatedClock
+from oms_core.ports.clock import Clock
 
 Json = dict[str, Any]
 HONOR_PERIOD: Final = timedelta(days=3)
@@ -46,7 +46,7 @@ def not_found() -> Problem:
 class PaypalBooks:
     """Every method that PayPal's API has is one step under one lock."""
 
-    def __init__(self, clock: SimulatedClock) -> None:
+    def __init__(self, clock: Clock) -> None:
         self.clock = clock
         self.lock = threading.RLock()
         self.orders: dict[str, Json] = {}
