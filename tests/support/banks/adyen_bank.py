@@ -16,9 +16,9 @@ from tests.support.adyen_double import (
     Outcome,
     batch,
 )
-from tests.support.adyen_stage import HEADERS
+from tests.support.adyen_stage import HEADERS, PATHS
 from tests.support.banks.bank import Bank, Books, Letter
-from tests.support.http_faults import FaultyHttpServer
+from tests.support.http_faults import FaultyHttpServer, HttpRequest
 
 
 class AdyenBank(Bank):
@@ -49,6 +49,10 @@ class AdyenBank(Bank):
     @property
     def server(self) -> FaultyHttpServer:
         return self.double.server
+
+    def operation_of(self, request: HttpRequest) -> str:
+        found = [name for name, end in PATHS.items() if request.path.endswith(end)]
+        return found[0] if found else "lookup"
 
     def pays(self, minor: int) -> str:
         return self.double.customer_pays(minor)

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, ClassVar
 from attrs import frozen
 
 if TYPE_CHECKING:
-    from tests.support.http_faults import FaultyHttpServer
+    from tests.support.http_faults import FaultyHttpServer, HttpRequest
 
 
 @frozen
@@ -50,6 +50,10 @@ class Bank(ABC):
     def server(self) -> FaultyHttpServer | None:
         """What the adapter speaks to; ``None``: it keeps the books itself."""
         return None
+
+    def operation_of(self, request: HttpRequest) -> str:
+        """Name what a request of the adapter asks for, in the port's words."""
+        raise NotImplementedError(f"{self.name} is asked nothing over HTTP")
 
     @abstractmethod
     def pays(self, minor: int) -> str:

@@ -10,8 +10,9 @@ from typing import Any, ClassVar
 
 from oms_core.ports.clock import SystemClock
 from tests.support.banks.bank import Bank, Books, Letter
-from tests.support.http_faults import FaultyHttpServer
+from tests.support.http_faults import FaultyHttpServer, HttpRequest
 from tests.support.paypal_double import CLIENT_ID, CLIENT_SECRET, WEBHOOK_ID, PaypalDouble
+from tests.support.paypal_stage import operation_of
 
 
 class _Calendar:
@@ -46,6 +47,9 @@ class PaypalBank(Bank):
     @property
     def server(self) -> FaultyHttpServer:
         return self.double.http
+
+    def operation_of(self, request: HttpRequest) -> str:
+        return operation_of(request)
 
     def pays(self, minor: int) -> str:
         return self.double.books.create_order(_major(minor))

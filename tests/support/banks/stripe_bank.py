@@ -7,8 +7,13 @@ from typing import ClassVar
 
 from oms_core.ports.clock import SystemClock
 from tests.support.banks.bank import Bank, Books, Letter
-from tests.support.http_faults import FaultyHttpServer
-from tests.support.stripe_double.double import API_KEY, WEBHOOK_SECRET, StripeDouble
+from tests.support.http_faults import FaultyHttpServer, HttpRequest
+from tests.support.stripe_double.double import (
+    API_KEY,
+    WEBHOOK_SECRET,
+    StripeDouble,
+    operation_of,
+)
 
 
 class StripeBank(Bank):
@@ -32,6 +37,9 @@ class StripeBank(Bank):
     @property
     def server(self) -> FaultyHttpServer:
         return self.double.server
+
+    def operation_of(self, request: HttpRequest) -> str:
+        return operation_of(request)
 
     def pays(self, minor: int) -> str:
         return self.double.create(minor).id
