@@ -213,7 +213,8 @@ def test_all_mistakes_of_a_configuration_are_told_at_once(oms: RunCommand, folde
     expected = (
         "oms: The configuration has 2 mistakes:\n"
         "  bad.toml:2: server.prot is not a setting; did you mean server.port?\n"
-        "  bad.toml:4: payments.card.adapter must name an installed adapter; known: simulated.\n"
+        "  bad.toml:4: payments.card.adapter must name an installed adapter; "
+        "known: adyen, paypal, simulated, stripe.\n"
     )
 
     assert oms("check-config", "--config", "bad.toml").refusal == (2, expected)

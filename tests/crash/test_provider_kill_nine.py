@@ -207,7 +207,10 @@ def test_a_worker_killed_after_a_hold_was_made_anew_leaves_one_hold(tmp_path: Pa
         assert isinstance(bank, PaypalBank)
         killer = Killer(shop, bank, stack)
         bank.server.after_effect = killer.after_effect
-        killer.keep_a_worker()
+        # The hold is about to lapse: the worker must be there before it is.
+        first = Life(killer, bank.pays(TOTAL))
+        first.place("first")
+        first.until(status="confirmed")
 
         old = Life(killer, bank.paid_long_ago(TOTAL, timedelta(days=29) - timedelta(seconds=6)))
         killer.operation = "reauthorize"
