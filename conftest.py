@@ -20,7 +20,10 @@ from sybil.parsers.myst import CodeBlockParser, PythonCodeBlockParser, SkipParse
 
 CHECKED: Final = frozenset({"bash", "json", "python", "toml"})
 TO_LOOK_AT: Final = frozenset(
-    {"console", "http", "text", "{eval-rst}", "{include}", "{note}", "{toctree}", "{warning}"}
+    {
+        *("console", "http", "text"),
+        *("{eval-rst}", "{include}", "{literalinclude}", "{note}", "{toctree}", "{warning}"),
+    }
 )
 
 

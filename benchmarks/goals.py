@@ -222,3 +222,13 @@ HANGING: Final = Goal(
     goal=3.0,
     aim=1.5,
 )
+SLOW_PROVIDER: Final = {
+    at_once: Goal(
+        "P14",
+        f"completed sagas, {at_once} at once, the provider taking 200 ms / calls of it alone",
+        Bound.AT_LEAST,
+        goal=0.8,
+        aim=0.9,
+    )
+    for at_once in (32, 100)
+}

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from datetime import timedelta
 from typing import TYPE_CHECKING, Final
 
 from attrs import frozen
@@ -13,7 +14,7 @@ from oms_core.domain.appointing import appoint, appoint_renewal, renew_authoriza
 from oms_core.domain.capturing import capturable
 from oms_core.domain.correcting import correct
 from oms_core.domain.failure import FailureReason
-from oms_core.domain.operation import OperationState
+from oms_core.domain.operation import OperationKind, OperationState
 from oms_core.domain.payment import PaymentState, PaymentStatus
 from oms_core.domain.refunding import record_refund, reject_refund
 from oms_core.domain.saga_position import Attention
@@ -29,6 +30,7 @@ if TYPE_CHECKING:
     from oms_core.application.saga import StepOutcome, Work
     from oms_core.application.transfer_steps import TransferSteps
     from oms_core.domain.order import Order
+    from oms_core.domain.payment import Authorization
     from oms_core.ports.payments import OperationResult, PaymentProvider, PaymentSnapshot
 
 HOLDS_MONEY: Final = frozenset(
@@ -152,14 +154,32 @@ class PaymentCheck:
         )
         try:
             snapshot = provider.reauthorize(command)
-        except InvalidState:
+        except InvalidState as refused:
+            return _renewed_later(held, refused, work.now)
+        if snapshot.state is not PaymentState.AUTHORIZED or not _lasts_longer(snapshot, held):
             return Done(flag=AUTHORIZATION_EXPIRES)
-        if snapshot.state is not PaymentState.AUTHORIZED:
-            return Done(flag=AUTHORIZATION_EXPIRES)
-        policy = self.payments.policy_of(order.payment.provider)
+        policy = self.payments.policy_of(order.scope.tenant_id, order.payment.provider)
 
         def record(order: Order, at: datetime) -> Order:
             renewed = renew_authorization(order, snapshot.expires_at, snapshot.provider_id, at=at)
             return appoint_renewal(renewed, before_s=policy.renew_before_s, at=at)
 
         return Done(record)
+
+
+def _renewed_later(held: Authorization, refused: InvalidState, now: datetime) -> Done:
+    """Appoint the renewal of a hold that is too young, if it can still come in time."""
+    if refused.retry_after_s is None:
+        return Done(flag=AUTHORIZATION_EXPIRES)
+    due_at = now + timedelta(seconds=refused.retry_after_s)
+    if held.expires_at is not None and due_at >= held.expires_at:
+        return Done(flag=AUTHORIZATION_EXPIRES)
+    kind = OperationKind.RENEW_AUTHORIZATION
+    return Done(lambda order, at: appoint(order, kind, at=at, due_at=due_at))
+
+
+def _lasts_longer(snapshot: PaymentSnapshot, held: Authorization) -> bool:
+    """Tell whether anything was gained; else it would be tried ever more often until the end."""
+    if snapshot.expires_at is None or held.expires_at is None:
+        return True
+    return snapshot.expires_at > held.expires_at

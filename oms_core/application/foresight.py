@@ -129,10 +129,11 @@ def look_ahead(
     answer gets one.
     """
     stock = _WillingInventory(order)
-    name = order.payment.provider
-    real = payments.find(order.scope.tenant_id, name)
+    tenant_id, name = order.scope.tenant_id, order.payment.provider
+    real = payments.find(tenant_id, name)
     provider = _WillingPayments(order, real.capabilities if real else Capabilities())
-    willing = PaymentDirectory({name: provider}, policies={name: payments.policy_of(name)})
+    policy = payments.policy_of(tenant_id, name)
+    willing = PaymentDirectory({name: provider}, policies={name: policy})
     queue = OperationQueue(operation_sagas(stock, willing, settings))
     placing = place_order_saga(stock, willing, settings)
     moves = SagaMoves([placing], queue, system_randomness(), bug_attempts_max=1)

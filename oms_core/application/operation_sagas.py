@@ -167,7 +167,7 @@ def _capture_before_goods_leave(payments: PaymentDirectory) -> Apply:
     """Write down what is to be captured for the goods of the present fulfillment."""
 
     def plan(order: Order, at: datetime) -> Order:
-        policy = payments.policy_of(order.payment.provider)
+        policy = payments.policy_of(order.scope.tenant_id, order.payment.provider)
         if policy.capture is CapturePolicy.MANUAL:
             return order
         if order.payment.status is PaymentStatus.NOT_REQUIRED:

@@ -24,6 +24,8 @@ class PaymentDirectory:
     common: Mapping[str, PaymentProvider]
     by_tenant: Mapping[UUID, Mapping[str, PaymentProvider]] = field(factory=dict)
     policies: Mapping[str, PaymentPolicy] = field(factory=dict)
+    policies_by_tenant: Mapping[UUID, Mapping[str, PaymentPolicy]] = field(factory=dict)
+    """The policies of tenants that differ; they win over the common ones."""
     gates: ProviderGates = field(factory=lambda: ProviderGates(SystemClock()), eq=False, repr=False)
     """Before the accounts, in this process."""
 
@@ -54,8 +56,11 @@ class PaymentDirectory:
         """Every configured name, of whatever tenant."""
         return frozenset(self.common).union(*self.by_tenant.values())
 
-    def policy_of(self, name: str) -> PaymentPolicy:
-        """Return how payments of the provider are treated."""
+    def policy_of(self, tenant_id: UUID, name: str) -> PaymentPolicy:
+        """Return how the tenant's payments of the provider are treated."""
+        own = self.policies_by_tenant.get(tenant_id)
+        if own is not None and name in own:
+            return own[name]
         return self.policies.get(name) or PaymentPolicy()
 
     def names(self, tenant_id: UUID) -> Iterable[str]:

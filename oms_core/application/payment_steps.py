@@ -41,6 +41,9 @@ PAYMENT_UNAVAILABLE: Final = FailureReason(
     "payment_unavailable", "The payment provider gave no answer for too long."
 )
 
+MISMATCHES: Final = frozenset({"amount_mismatch", "currency_mismatch"})
+"""With these reasons a provider refuses to hold another sum than the order's; see the port."""
+
 
 @frozen
 class PaymentSteps:
@@ -66,13 +69,7 @@ class PaymentSteps:
                 )
             )
         except InvalidRequest as error:
-            return _payment_refused(
-                FailureReason(
-                    "payment_invalid_request",
-                    "The payment provider refuses the request as invalid.",
-                    error.reason or None,
-                )
-            )
+            return _payment_refused(_invalid(order, error))
         return self._judge(work, snapshot)
 
     def let_go(self, work: Work) -> StepOutcome:
@@ -268,6 +265,21 @@ def _mismatch(order: Order, snapshot: PaymentSnapshot) -> FailureReason:
     return FailureReason(
         "amount_mismatch",
         f"The order costs {order.total} but the payment holds {snapshot.authorized}.",
+    )
+
+
+def _invalid(order: Order, error: InvalidRequest) -> FailureReason:
+    if error.reason in MISMATCHES:
+        # Nothing is held yet: a provider that holds what its payment says was stopped in time.
+        return FailureReason(
+            "amount_mismatch",
+            f"The order costs {order.total} but the payment is for another amount or currency.",
+            error.reason,
+        )
+    return FailureReason(
+        "payment_invalid_request",
+        "The payment provider refuses the request as invalid.",
+        error.reason or None,
     )
 
 

@@ -69,7 +69,7 @@ def _after_confirmation(payments: PaymentDirectory) -> Apply:
         if is_being_cancelled(order):
             # It was asked for while the last step was under way: all is given back at once.
             return order
-        policy = payments.policy_of(order.payment.provider)
+        policy = payments.policy_of(order.scope.tenant_id, order.payment.provider)
         if policy.capture is CapturePolicy.CONFIRMATION and capturable(order):
             return ask_for_capture(order, at=at)
         return appoint_renewal(order, before_s=policy.renew_before_s, at=at)

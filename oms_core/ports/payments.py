@@ -179,6 +179,10 @@ class PaymentProvider(Protocol):
 
         Looks the payment up first, so a repeat after a lost answer finds the hold. The
         caller compares amount and currency: what is held may differ from what was asked.
+
+        Raises:
+            InvalidRequest: with the reason ``amount_mismatch`` or ``currency_mismatch`` if the
+                provider would hold another sum than *command* asks for; nothing is held then.
         """
         ...
 
@@ -194,8 +198,9 @@ class PaymentProvider(Protocol):
         """Hold the same money for longer; the snapshot tells the new ``expires_at``.
 
         Raises:
-            InvalidState: nothing is held that could be held anew, or it is too early; or the
-                provider cannot do it at all (``capabilities.can_reauthorize``).
+            InvalidState: nothing is held that could be held anew; or the provider cannot do it
+                at all (``capabilities.can_reauthorize``); or it is too early, and then
+                ``retry_after_s`` says for how long.
         """
         ...
 

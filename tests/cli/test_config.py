@@ -6,7 +6,9 @@ from uuid import UUID
 import pytest
 from attrs import evolve
 
+from oms_core.application.payment_policy import CapturePolicy, PaymentPolicy
 from oms_core.errors import ConfigurationError
+from oms_entrypoints import bootstrap
 from oms_entrypoints.config import Config, StorageSection, load_config
 from oms_entrypoints.config.example import example_file
 
@@ -138,6 +140,17 @@ MISTAKES = {
     '[payments.card]\nadapter = "simulatde"': "2: payments.card.adapter must name an installed "
     "adapter; known: adyen, paypal, simulated, stripe; did you mean simulated?",
     '[payments.card]\nadapter = "simulated"\nmode = 1': "3: payments.card.mode is not a setting.",
+    '[payments.card]\nadapter = "simulated"\ncapture = "later"': "3: payments.card.capture must be "
+    "one of confirmation, fulfillment, manual.",
+    '[payments.card]\nadapter = "simulated"\ncaptrue = "manual"': "3: payments.card.captrue is not "
+    "a setting; did you mean payments.card.capture?",
+    f'[payments.x]\nadapter = "simulated"\n[payments.x.tenants.{TENANT}]\nrenew_before_s = 0': (
+        f"4: payments.x.tenants.{TENANT}.renew_before_s must be a number of seconds from 1 to "
+        "3.1536e+07."
+    ),
+    f'[payments.card]\nadapter = "simulated"\n[payments.card.tenants.{TENANT}]\nadapter = "x"': (
+        f"4: payments.card.tenants.{TENANT}.adapter is not a setting."
+    ),
     "[auth.keys.main]": "1: auth.keys.main.secret or public_key or jwks_url must be given, exactly "
     "one of them.",
     '[auth.keys.main]\njwks_url = "ftp://x"': "2: auth.keys.main.jwks_url must be a URL that "
@@ -433,3 +446,33 @@ def test_every_line_of_the_example_is_a_setting_that_is_known(folder: Path) -> N
 
     assert text.count(" = ") > 40
     assert [one for one in found if "is not a" in one] == []
+
+
+def test_an_accounts_policy_stands_beside_its_adapters_options_and_tenants_differ(
+    folder: Path,
+) -> None:
+    config = read(
+        folder,
+        f"""
+        [payments.card]
+        adapter = "simulated"
+        webhook_secret = "env:SECRET"
+        capture = "confirmation"
+        [payments.card.tenants.{TENANT}]
+        renew_before_s = 3600
+        [payments.voucher]
+        adapter = "simulated"
+        """,
+        SECRET=SECRET,
+        OMS__PAYMENTS__VOUCHER__CAPTURE="manual",
+    )
+
+    with bootstrap.open_system(evolve(config, storage=StorageSection(kind="memory"))) as oms:
+        policy_of = oms.payments.policy_of
+
+    assert policy_of(UUID(int=1), "card") == PaymentPolicy(CapturePolicy.CONFIRMATION)
+    assert policy_of(UUID(TENANT), "card") == PaymentPolicy(CapturePolicy.CONFIRMATION, 3600.0)
+    assert policy_of(UUID(TENANT), "voucher") == PaymentPolicy(CapturePolicy.MANUAL)
+    assert policy_of(UUID(TENANT), "unknown") == PaymentPolicy()
+    own = config.payments["card"].tenants[UUID(TENANT)]
+    assert own.webhook_secret.value == SECRET

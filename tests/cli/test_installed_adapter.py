@@ -52,8 +52,10 @@ def test_it_is_made_with_its_own_options_for_each_tenant(folder: Path) -> None:
         adapter = "acme"
         merchant = "everybody"
         secret = "env:ACME_SECRET"
+        capture = "manual"
         [payments.card.tenants.{TENANT}]
         merchant = "this tenant"
+        renew_before_s = 60
         """,
         ACME_SECRET="hunter2",
     )

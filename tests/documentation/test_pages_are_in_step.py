@@ -25,6 +25,7 @@ from oms_entrypoints.config.payment_options import (
 )
 from oms_entrypoints.config.rules import Setting, TableOf, TablesOf, settings_of
 from oms_entrypoints.config.sections import (
+    AccountPolicy,
     AuthSection,
     Config,
     DoctorSection,
@@ -56,6 +57,7 @@ SECTIONS = {
     "[auth.tokens.NAME]": StaticToken,
     "[storage]": StorageSection,
     "[inventory]": InventorySection,
+    "[payments.NAME]` with `adapter": AccountPolicy,
     '[payments.NAME]` with `adapter = "simulated"': SimulatedOptions,
     '[payments.NAME]` with `adapter = "stripe"': StripeOptions,
     '[payments.NAME]` with `adapter = "paypal"': PaypalOptions,

@@ -21,7 +21,7 @@ from tests.support.http_faults import (
     answers,
     html,
 )
-from tests.support.paypal_stage import PaypalStage
+from tests.support.paypal_stage import PaypalStage, operation_of
 from tests.support.shop import Shop
 
 TOTAL = Money(5_997, "USD")
@@ -71,6 +71,18 @@ def test_an_order_that_is_paid_is_confirmed_and_its_money_held_once(shop: Paypal
     assert order.payment.authorization.amount == TOTAL
     assert shop.stage.effects(ref, "authorize") == 1
     assert shop.stage.provider.lookup(ref).order_id == order.id
+
+
+def test_an_order_that_the_shop_marked_takes_one_look_up_and_one_action(shop: PaypalShop) -> None:
+    """An order's id follows from its idempotency key, so the shop knows it beforehand."""
+    order_id = order_id_for(shop.scope, "checkout-4711")
+    ref = shop.stage.order(TOTAL, custom_id=f"oms-order.{order_id}")
+
+    order = shop.pay(ref)
+
+    assert (order.id, order.status) == (order_id, OrderStatus.CONFIRMED)
+    made = [operation_of(request) for request in shop.stage.double.http.requests]
+    assert made == ["token", "lookup", "authorize"]
 
 
 @pytest.mark.parametrize("step", ["token", "lookup", "claim", "authorize"])

@@ -371,6 +371,22 @@ def test_within_the_honor_period_it_is_too_soon_to_hold_anew(stage: PaypalStage)
     )
 
     assert refused.reason == "REAUTHORIZATION_TOO_SOON"
+    assert refused.retry_after_s == pytest.approx(86_400, abs=1)
+    assert stage.effects(ref, "reauthorize") == 0
+
+
+def test_by_paypals_own_clock_it_may_be_too_soon_a_little_longer(stage: PaypalStage) -> None:
+    ref = hold(stage)
+    stage.clock.advance(timedelta(days=3, seconds=30).total_seconds())
+    body = b'{"name": "UNPROCESSABLE_ENTITY", "details": [{"issue": "REAUTHORIZATION_TOO_SOON"}]}'
+    stage.plan(answers(422, body), "reauthorize")
+
+    refused = refusal(
+        InvalidState,
+        lambda: stage.provider.reauthorize(Reauthorize(ref, TOTAL, ORDER, "renew", "key")),
+    )
+
+    assert refused.retry_after_s == 3_600.0
 
 
 def test_a_hold_lapses_by_itself_at_its_end(stage: PaypalStage) -> None:

@@ -10,6 +10,7 @@ from attrs import evolve
 
 from oms_core import OrderStatus
 from oms_core.domain.payment import PaymentState, PaymentStatus
+from oms_core.domain.scope import order_id_for
 from oms_core.testing import SimulatedClock
 from oms_core.testing.faults import FAULTS_ALONE, Fault, FaultPlan
 from tests.support.http_faults import (
@@ -24,10 +25,11 @@ from tests.support.http_faults import (
 )
 from tests.support.shop import Shop
 from tests.support.stripe_double import StripeStage
+from tests.support.stripe_double.double import operation_of
 from tests.support.stripe_double.objects import Intent
 
 TOTAL = 5_997
-CALLS = 17
+CALLS = 19
 """How many an order's life makes over all ports, at most, if nothing goes wrong on the way."""
 
 
@@ -77,6 +79,19 @@ def test_an_order_is_confirmed_and_its_money_held_once(shop: StripeShop) -> None
     assert shop.stage.effects(shop.ref(intent.id), "authorize") == 1
 
 
+def test_a_payment_that_the_shop_marked_takes_one_look_up_and_one_action(
+    shop: StripeShop,
+) -> None:
+    """An order's id follows from its idempotency key, so the shop knows it beforehand."""
+    intent = shop.stage.double.create(TOTAL)
+    intent.metadata = {"oms_order_id": str(order_id_for(shop.scope, "checkout-4711"))}
+
+    assert shop.order_of(intent) is OrderStatus.CONFIRMED
+
+    made = [operation_of(request) for request in shop.stage.double.server.requests]
+    assert made == ["lookup", "authorize"]
+
+
 def test_a_declined_order_fails_with_stripes_code(shop: StripeShop) -> None:
     intent = shop.stage.double.create(TOTAL, decides="decline", decline_code="lost_card")
 
@@ -106,7 +121,7 @@ def test_a_payment_of_another_sum_that_is_not_held_yet_never_is(shop: StripeShop
 
     failure = shop.order().failure
     assert failure is not None
-    assert failure.provider_code == "amount_mismatch"
+    assert (failure.code, failure.provider_code) == ("amount_mismatch", "amount_mismatch")
     assert shop.stage.effects(shop.ref(intent.id), "authorize") == 0
     assert shop.snapshot(intent) is PaymentState.CANCELLED
 

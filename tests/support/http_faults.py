@@ -121,6 +121,8 @@ class FaultyHttpServer:
         self._open: set[socket.socket] = set()
         self._closing = threading.Event()
         self.requests: list[HttpRequest] = []
+        self.after_effect: Callable[[HttpRequest], object] = lambda _: None
+        """What happens between the effect of a request and its answer."""
         self.connections = 0
         """How many were opened."""
         self._server = _Server(self)
@@ -185,6 +187,7 @@ class FaultyHttpServer:
         if fault is not None and not fault.executed:
             return fault.answer, fault
         answer = self._answer(request)
+        self.after_effect(request)
         if fault is not None and fault.answer is not None:
             return fault.answer, fault
         return answer, fault

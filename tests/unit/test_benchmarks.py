@@ -40,6 +40,7 @@ def folder(tmp_path: Path) -> Path:
         ("hot-sku", [], ["M2"]),
         ("workers", ["--orders", "4"], ["M3", "M3"]),
         ("fairness", ["--orders", "4"], ["M4", "M4"]),
+        ("slow-provider", ["--orders", "4"], ["P14", "P14"]),
         ("listing", ["--orders", "200"], ["P9", "P9"]),
         ("validation", ["--orders", "2"], ["P10"]),
         pytest.param("memory", ["--orders", "8"], ["P11", "P11"], marks=needs_linux),
@@ -68,7 +69,7 @@ def test_without_a_row_all_rows_are_listed(folder: Path) -> None:
     listed = [line.split()[0] for line in run.stdout.splitlines() if line.startswith("  ")]
     rows = ["accept", "confirm", "group-commit", "fsync", "sagas"]
     rows += ["accept-mongodb", "sagas-mongodb", "insert", "hot-sku", "workers", "fairness"]
-    rows += ["listing", "validation", "memory", "events", "bulk", "imports"]
+    rows += ["slow-provider", "listing", "validation", "memory", "events", "bulk", "imports"]
     assert [*rows, "all", "report"] == listed
 
 

@@ -14,7 +14,9 @@ from oms_entrypoints.config.adapters import ENTRY_POINT_GROUP
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Mapping
     from typing import TypeAlias
+    from uuid import UUID
 
+    from oms_core.application.payment_policy import PaymentPolicy
     from oms_core.ports.payments import PaymentProvider
     from oms_entrypoints.bootstrap.stores import Store
     from oms_entrypoints.config import (
@@ -35,7 +37,7 @@ def make_payments(
     """Make every provider; without a *store*, only those that need none, to check them."""
     found = mistakes or Mistakes()
     common: dict[str, PaymentProvider] = {}
-    by_tenant: dict[Any, dict[str, PaymentProvider]] = {}
+    by_tenant: dict[UUID, dict[str, PaymentProvider]] = {}
     for name, account in config.payments.items():
         make = _maker(account)
         if store is None and make is _simulated:
@@ -47,7 +49,19 @@ def make_payments(
                 by_tenant.setdefault(tenant_id, {})[name] = make(name, options, store)
     if mistakes is None:
         found.refuse()
-    return PaymentDirectory(common, by_tenant)
+    return PaymentDirectory(common, by_tenant, *_policies(config))
+
+
+def _policies(
+    config: Config,
+) -> tuple[dict[str, PaymentPolicy], dict[UUID, dict[str, PaymentPolicy]]]:
+    """Tell how payments of each account are treated, and of tenants that differ."""
+    common = {name: account.policy.policy for name, account in config.payments.items()}
+    by_tenant: dict[UUID, dict[str, PaymentPolicy]] = {}
+    for name, account in config.payments.items():
+        for tenant_id, own in account.policy_by_tenant.items():
+            by_tenant.setdefault(tenant_id, {})[name] = own.policy
+    return common, by_tenant
 
 
 def _maker(account: PaymentAccount) -> MakeProvider:

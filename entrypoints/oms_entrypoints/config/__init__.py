@@ -9,6 +9,7 @@ from oms_entrypoints.config.payment_options import (
 )
 from oms_entrypoints.config.secret import Secret
 from oms_entrypoints.config.sections import (
+    AccountPolicy,
     AuthSection,
     Config,
     InventorySection,
@@ -25,6 +26,7 @@ from oms_entrypoints.config.sections import (
 from oms_entrypoints.config.store_uri import store_uri
 
 __all__ = [
+    "AccountPolicy",
     "AdyenOptions",
     "AuthSection",
     "Config",

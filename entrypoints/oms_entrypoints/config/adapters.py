@@ -18,8 +18,9 @@ if TYPE_CHECKING:
 ENTRY_POINT_GROUP: Final = "oms_core.payment_providers"
 """Where installed distributions announce adapters: an entry point's name is the adapter's name,
 its object a function ``(name, options)`` that returns a ``PaymentProvider``. *name* is the name
-of the account, *options* a dictionary of what stands in its table, secrets fetched. It raises
-``ValueError`` with a sentence about an option it does not accept."""
+of the account, *options* a dictionary of what stands in its table, secrets fetched; what any
+account may have (``adapter``, ``tenants``, ``capture``, ``renew_before_s``) is not in it. It
+raises ``ValueError`` with a sentence about an option it does not accept."""
 
 OUR_ADAPTERS: Final[Mapping[str, type]] = MappingProxyType(
     {

@@ -9,7 +9,7 @@ from oms_entrypoints.config.adapters import OUR_ADAPTERS
 from oms_entrypoints.config.document import PREFIX
 from oms_entrypoints.config.payment_options import SimulatedOptions
 from oms_entrypoints.config.rules import Setting, TableOf, TablesOf, UuidName, settings_of
-from oms_entrypoints.config.sections import Config
+from oms_entrypoints.config.sections import AccountPolicy, Config
 
 _TENANT: Final = "11111111-1111-4111-8111-111111111111"
 _HEAD: Final = f"""\
@@ -66,6 +66,7 @@ def _payments() -> str:
             "[payments.simulated]",
             *_comment("One of those below, or the name of an installed adapter."),
             'adapter = "simulated"',
+            *_options(AccountPolicy),
             *options,
             "",
             *_comment("A tenant's own options, laid over those above."),

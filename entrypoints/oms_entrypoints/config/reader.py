@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import TYPE_CHECKING, Any, TypeAlias, TypeVar, cast
+from typing import TYPE_CHECKING, Any, Final, TypeAlias, TypeVar, cast
 
 from attrs import evolve
 
@@ -17,14 +17,19 @@ from oms_entrypoints.config.rules import (
     settings_of,
 )
 from oms_entrypoints.config.secret import resolve
-from oms_entrypoints.config.sections import Config, PaymentAccount
+from oms_entrypoints.config.sections import AccountPolicy, Config, PaymentAccount
 from oms_entrypoints.config.similar import did_you_mean
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
+    from uuid import UUID
 
     from oms_entrypoints.config.document import Document
     from oms_entrypoints.config.rules import AnyRule
+
+_POLICY: Final = tuple(setting.name for setting in settings_of(AccountPolicy))
+_OF_ANY_ACCOUNT: Final = ("adapter", "tenants", *_POLICY)
+"""What may stand in an account's table besides its adapter's own options."""
 
 T = TypeVar("T")
 Path: TypeAlias = "tuple[str, ...]"
@@ -48,21 +53,32 @@ class _Reader:
         self._document = document
         self.mistakes: list[tuple[tuple[int, str], str]] = []
 
-    def table(self, cls: type[T], table: object, path: Path) -> T | None:
+    def table(
+        self, cls: type[T], table: object, path: Path, *, beside: Sequence[str] = ()
+    ) -> T | None:
         """Read one table of settings; ``None`` after a mistake."""
-        given = self._given(cls, table, path)
+        given = self._given(cls, table, path, beside=beside)
         return None if given is None else self._checked(cls(**given), path)
 
     def _given(
-        self, cls: type, table: object, path: Path, *, may_lack: bool = False
+        self,
+        cls: type,
+        table: object,
+        path: Path,
+        *,
+        may_lack: bool = False,
+        beside: Sequence[str] = (),
     ) -> dict[str, Any] | None:
-        """Read the settings that stand in a table; ``None`` after a mistake."""
+        """Read the settings that stand in a table; ``None`` after a mistake.
+
+        *beside* are names that may stand there too, and are read elsewhere.
+        """
         if not isinstance(table, Mapping):
             self._wrong(path, "must be a table of settings")
             return None
         before = len(self.mistakes)
         settings = settings_of(cls)
-        self._refuse_unknown(table, [setting.name for setting in settings], path)
+        self._refuse_unknown(table, [*(setting.name for setting in settings), *beside], path)
         given = {}
         for setting in settings:
             inner = (*path, setting.name)
@@ -130,26 +146,36 @@ class _Reader:
         if not isinstance(own_tables, Mapping):
             self._wrong((*path, "tenants"), "must be a table of tables, each under a tenant's UUID")
             return None
-        common = {name: table[name] for name in table if name not in {"adapter", "tenants"}}
-        options = self._options(cls, common, path)
-        tenants = {}
+        policy = self._policy(AccountPolicy(), table, path)
+        options = self._options(cls, _without(_OF_ANY_ACCOUNT, table), path)
+        tenants, policies = {}, {}
         for key, own in own_tables.items():
             inner = (*path, "tenants", key)
-            tenant = self._name(key, inner, UuidName())
-            tenants[tenant] = self._own_options(cls, options, own, inner)
-        return PaymentAccount(str(adapter), options, tenants)
+            tenant: UUID = self._name(key, inner, UuidName())
+            policies[tenant] = self._policy(policy, own, inner)
+            own_options = _without(_POLICY, own) if isinstance(own, Mapping) else own
+            tenants[tenant] = self._own_options(cls, options, own_options, inner)
+        return PaymentAccount(str(adapter), options, tenants, policy, policies)
+
+    def _policy(self, common: AccountPolicy, table: object, path: Path) -> AccountPolicy:
+        """Lay what a table says of any account's payments over the *common* policy."""
+        if not isinstance(table, Mapping):
+            return common
+        written = {name: table[name] for name in _POLICY if name in table}
+        given = self._given(AccountPolicy, written, path)
+        return common if given is None else evolve(common, **given)
 
     def _options(self, cls: type | None, table: object, path: Path) -> Any:
         if cls is None:
             return self._foreign_options(table, path)
-        return self.table(cls, table, path)
+        return self.table(cls, table, path, beside=_OF_ANY_ACCOUNT)
 
     def _own_options(self, cls: type | None, common: Any, own: object, path: Path) -> Any:
         """Lay a tenant's own options over the common ones; it need not repeat any."""
         if cls is None:
             foreign = self._foreign_options(own, path)
             return None if common is None or foreign is None else {**common, **foreign}
-        given = self._given(cls, own, path, may_lack=True)
+        given = self._given(cls, own, path, may_lack=True, beside=_POLICY)
         if common is None or given is None:
             return None
         return self._checked(evolve(common, **given), path)
@@ -186,3 +212,7 @@ class _Reader:
         name = ".".join(part if part.isprintable() else ascii(part) for part in path)
         end = "" if what.endswith(("?", ".")) else "."
         self.mistakes.append((order, f"{order[1]}: {name} {what}{end}"))
+
+
+def _without(names: Sequence[str], table: Mapping[str, Any]) -> dict[str, Any]:
+    return {name: value for name, value in table.items() if name not in names}

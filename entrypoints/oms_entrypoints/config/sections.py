@@ -11,6 +11,7 @@ from uuid import UUID
 from attrs import field, frozen
 
 from oms_core.application.delivery_turn import DeliverySettings
+from oms_core.application.payment_policy import CapturePolicy, PaymentPolicy
 from oms_core.application.saga_runner import RunnerSettings
 from oms_core.application.saga_settings import PlaceOrderSettings
 from oms_core.application.worker import WorkerSettings
@@ -39,6 +40,7 @@ _SAGA: Final = PlaceOrderSettings()
 _RUNNER: Final = RunnerSettings()
 _WORKER: Final = WorkerSettings()
 _DELIVERY: Final = DeliverySettings()
+_POLICY: Final = PaymentPolicy()
 _YEAR_S: Final = 31_536_000
 
 _CLAIM: Final = Text(r"[!-~]{1,255}", "must be the name of a claim, without spaces")
@@ -346,6 +348,29 @@ class InventorySection(TenantStock):
 
 
 @frozen
+class AccountPolicy:
+    """What happens to the payments of an account, whatever adapter it has."""
+
+    capture: str = setting(
+        Choice(tuple(CapturePolicy)),
+        default=_POLICY.capture.value,
+        says="When held money is taken. confirmation: when the order is confirmed; fulfillment: "
+        "before goods leave; manual: when somebody asks for it.",
+    )
+    renew_before_s: float = setting(
+        Seconds(1, _YEAR_S),
+        default=_POLICY.renew_before_s,
+        says="So long before a hold lapses it is made anew, or a person is told; for a short hold, "
+        "half of its time.",
+    )
+
+    @property
+    def policy(self) -> PaymentPolicy:
+        """The same, in the core's words."""
+        return PaymentPolicy(CapturePolicy(self.capture), self.renew_before_s)
+
+
+@frozen
 class PaymentAccount:
     """A payment provider under the name that orders use."""
 
@@ -355,6 +380,9 @@ class PaymentAccount:
     """What the adapter asks for: its own class of options, or a dictionary."""
     tenants: Mapping[UUID, Any] = field(factory=dict)
     """The options of tenants that differ."""
+    policy: AccountPolicy = AccountPolicy()
+    policy_by_tenant: Mapping[UUID, AccountPolicy] = field(factory=dict)
+    """The policies of the same tenants."""
 
 
 @frozen

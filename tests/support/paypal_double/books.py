@@ -11,7 +11,7 @@ from decimal import Decimal
 from itertools import count
 from typing import Any, Final
 
-from oms_core.testing import SimulatedClock
+from oms_core.ports.clock import Clock
 
 Json = dict[str, Any]
 HONOR_PERIOD: Final = timedelta(days=3)
@@ -46,7 +46,7 @@ def not_found() -> Problem:
 class PaypalBooks:
     """Every method that PayPal's API has is one step under one lock."""
 
-    def __init__(self, clock: SimulatedClock) -> None:
+    def __init__(self, clock: Clock) -> None:
         self.clock = clock
         self.lock = threading.RLock()
         self.orders: dict[str, Json] = {}
@@ -60,6 +60,7 @@ class PaypalBooks:
         self.captured_as: dict[str, str] = {}
         self.keeps_older_authorizations = False
         """A hold made anew leaves the older one open."""
+        self.holds_last = LASTS
         self._numbers = count(1)
 
     # The shop and the buyer
@@ -313,7 +314,7 @@ class PaypalBooks:
             **({"custom_id": unit["custom_id"]} if "custom_id" in unit else {}),
             "create_time": self._now(),
             "update_time": self._now(),
-            "expiration_time": _moment(self.clock.now() + LASTS),
+            "expiration_time": _moment(self.clock.now() + self.holds_last),
             "supplementary_data": {"related_ids": {"order_id": order["id"]}},
             "links": [_link("self", f"payments/authorizations/{authorization_id}")],
         }

@@ -13,7 +13,7 @@ from datetime import datetime, timedelta
 from itertools import count
 from typing import Any, Final
 
-from oms_core.testing import SimulatedClock
+from oms_core.ports.clock import Clock
 from oms_core.testing.payment_contract import SignedNotification
 from tests.support.http_faults import FaultyHttpServer, HttpAnswer, HttpRequest
 from tests.support.paypal_double.books import Json, PaypalBooks, Problem
@@ -36,7 +36,7 @@ _ROUTE: Final = re.compile(
 class PaypalDouble:
     """Answers as PayPal does, on ``http.url``; ``http`` plans the faults, ``books`` the rest."""
 
-    def __init__(self, clock: SimulatedClock) -> None:
+    def __init__(self, clock: Clock) -> None:
         self.books = PaypalBooks(clock)
         self.clock = clock
         self.knows_the_client = True

@@ -18,7 +18,7 @@ from typing import Any, Final
 import stripe
 from attrs import frozen
 
-from oms_core.testing import SimulatedClock
+from oms_core.ports.clock import Clock
 from tests.support.http_faults import FaultyHttpServer, HttpAnswer, HttpRequest
 from tests.support.stripe_double.objects import Intent
 from tests.support.stripe_double.refusal import Refused
@@ -48,7 +48,7 @@ class _Stored:
 class StripeDouble:
     """One Stripe account on a free port of 127.0.0.1."""
 
-    def __init__(self, clock: SimulatedClock) -> None:
+    def __init__(self, clock: Clock) -> None:
         self.clock = clock
         self.intents: dict[str, Intent] = {}
         self.effects: Counter[tuple[str, str]] = Counter()

@@ -66,6 +66,8 @@ CAPABILITIES: Final = Capabilities(
 )
 HONOR_PERIOD: Final = timedelta(days=3)
 """PayPal: how long the money of a hold is certain; it cannot be made anew before."""
+_TOO_SOON: Final = "REAUTHORIZATION_TOO_SOON"
+_CLOCKS_APART_S: Final = 3_600.0
 LOOKS_MAX: Final = 3
 """How often an order is looked at anew because it moved between look and action."""
 
@@ -161,7 +163,8 @@ class PaypalPayments:
         refuse, and the answer to the call that made it may have been lost.
 
         Raises:
-            InvalidState: nothing is held, or the honor period is not over yet.
+            InvalidState: nothing is held, or the honor period is not over yet; then
+                ``retry_after_s`` says when it is.
         """
         amount = write_amount(command.amount)
         check_key(command.key)
@@ -174,12 +177,20 @@ class PaypalPayments:
         age = self._clock.now() - held.created_at
         if len(order.authorizations) > 1 and age < HONOR_PERIOD:
             return seen
+        if age < HONOR_PERIOD:
+            raise InvalidState(_TOO_SOON, (HONOR_PERIOD - age).total_seconds())
         # If several hold money, PayPal wants the oldest to be held anew.
         oldest = min(
             (one for one in order.authorizations if one.is_open), key=lambda one: one.created_at
         )
         path = (*_AUTHORIZATIONS, oldest.id, "reauthorize")
-        self._client.post(*path, key=command.key, body={"amount": amount})
+        try:
+            self._client.post(*path, key=command.key, body={"amount": amount})
+        except InvalidState as refused:
+            if refused.reason != _TOO_SOON:
+                raise
+            # By PayPal's clock, which may be behind ours.
+            raise InvalidState(_TOO_SOON, refused.retry_after_s or _CLOCKS_APART_S) from None
         return self.lookup(command.ref)
 
     def cancel(self, command: Cancel) -> OperationResult:
