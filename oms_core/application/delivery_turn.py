@@ -95,8 +95,8 @@ class DeliveryTurn:
             event = logged.event
             if not self._subscription.wants(event.event_type):
                 self._progress = self._progress.passed(logged.position)
-            elif self._progress.holding(event.order_id) is not None:
-                self._progress = self._progress.queued(logged.position, event.order_id)
+            elif self._progress.holding(event.subject_id) is not None:
+                self._progress = self._progress.queued(logged.position, event.subject_id)
             else:
                 self._sent(logged)
 
@@ -114,12 +114,12 @@ class DeliveryTurn:
         now = self._clock.now()
         match attempt.outcome:
             case AttemptOutcome.TAKEN:
-                self._progress = self._progress.taken(logged.position, event.order_id, at=now)
+                self._progress = self._progress.taken(logged.position, event.subject_id, at=now)
                 return True
             case AttemptOutcome.GONE:
                 self._progress = self._progress.halted(GONE)
             case AttemptOutcome.NOT_TAKEN:
-                held = self._progress.holding(event.order_id)
+                held = self._progress.holding(event.subject_id)
                 attempts = 1 if held is None else held.attempts + 1
                 # In trouble, every probe may be of another order: what counts is all of them.
                 wait_s = self._wait_s(
@@ -129,7 +129,7 @@ class DeliveryTurn:
                 self._progress = self._progress.not_taken(logged.position, event, failure)
                 said = {
                     "subscription_id": str(self._subscription.id),
-                    "order_id": str(event.order_id),
+                    "event_id": str(event.event_id),
                     "error": attempt.error,
                 }
                 _log.info("webhook not taken", extra=said)

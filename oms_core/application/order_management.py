@@ -23,6 +23,7 @@ from oms_core.application.receive_webhook import Received, Webhook, receive_webh
 from oms_core.application.saga_moves import SagaMoves
 from oms_core.application.saga_runner import RunnerSettings, SagaRunner
 from oms_core.application.saga_settings import PlaceOrderSettings
+from oms_core.application.stock_relay import stock_relay_for
 from oms_core.application.worker import Worker, WorkerSettings
 from oms_core.domain.appointing import appoint
 from oms_core.domain.operation import OperationKind
@@ -366,7 +367,10 @@ class OrderManagement:
             InventoryUnavailable: repeat the same call.
         """
         movement = request.movement(idempotency_key, actor=actor, at=self._clock.now())
-        return self.inventory.adjust(scope, movement)
+        level = self.inventory.adjust(scope, movement)
+        if self._worker is not None:
+            self._worker.has_news()
+        return level
 
     def stock_levels(
         self,
@@ -402,6 +406,7 @@ class OrderManagement:
             publisher=self._publisher,
             applier=self._applier,
             event_log=self._event_log,
+            inventory=self.inventory,
             on_relayed=self._deliver_soon,
         )
         self._worker = worker
@@ -445,7 +450,13 @@ class OrderManagement:
         while (driven := self._drive_due(holder)) or self._apply_notifications(holder):
             drives += driven
         if self._publisher is not None:
-            relay = OutboxRelay(self.storage, self._publisher, holder=holder, clock=self._clock)
+            relay = OutboxRelay(
+                self.storage,
+                self._publisher,
+                holder=holder,
+                log=self._event_log,
+                clock=self._clock,
+            )
             while relay.relay_once():
                 pass
         return drives
@@ -474,6 +485,11 @@ class OrderManagement:
             )
             while relay.relay_once():
                 pass
+        stock_relay = stock_relay_for(
+            self.inventory, self._publisher, self._event_log, holder=holder, clock=self._clock
+        )
+        while stock_relay is not None and stock_relay.relay_once():
+            pass
         if self._webhooks is not None:
             self._webhooks.deliver_due()
         return drives

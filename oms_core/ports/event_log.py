@@ -33,7 +33,7 @@ class EventLog(Protocol):
       that will ever be at or below it.
     * An event has one position, however often and from however many processes at once it is
       appended: its ``event_id`` tells.
-    * Events of one order that are appended in sequence have rising positions.
+    * Events of one order or stock item that are appended in sequence have rising positions.
     * What ``append`` acknowledged is readable by the next read, after any crash.
     * Scopes never see each other, nor how much happens elsewhere.
 
@@ -43,7 +43,7 @@ class EventLog(Protocol):
     def append(self, events: Sequence[EventEnvelope]) -> None:
         """Give each event that is not there yet the next position of its scope.
 
-        The events may be of any orders and scopes. One write of the store for all.
+        The events may be of any orders, items and scopes. One write of the store for all.
         """
         ...
 
@@ -63,7 +63,7 @@ def to_log_document(event: EventEnvelope) -> dict[str, Any]:
         "type": event.event_type,
         "at_us": to_microseconds(event.timestamp),
         "user": event.user_id,
-        "order": str(event.order_id),
+        "order": None if event.order_id is None else str(event.order_id),
         "sequence": event.sequence,
         "payload": dict(event.payload),
     }
@@ -78,7 +78,7 @@ def from_log_document(scope: Scope, document: Mapping[str, Any]) -> EventEnvelop
         tenant_id=scope.tenant_id,
         org_id=scope.org_id,
         user_id=document["user"],
-        order_id=UUID(document["order"]),
+        order_id=None if document["order"] is None else UUID(document["order"]),
         sequence=document["sequence"],
         payload=document["payload"],
     )

@@ -8,7 +8,7 @@ from oms_core.testing.at_once import at_once
 from oms_core.testing.clock import NOON, SimulatedClock
 from oms_core.testing.event_log_contract import EventLogContract
 from oms_core.testing.inbox_contract import InboxContract
-from oms_core.testing.inventory_contract import InventoryContract
+from oms_core.testing.inventory_contract import InventoryContract, StockOutboxContract
 from oms_core.testing.orders import (
     AWKWARD_STRINGS,
     a_saga_position,
@@ -38,6 +38,7 @@ __all__ = [
     "PaymentStage",
     "SignedNotification",
     "SimulatedClock",
+    "StockOutboxContract",
     "StorageContract",
     "SubscriptionsContract",
     "a_saga_position",

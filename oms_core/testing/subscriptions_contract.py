@@ -9,7 +9,7 @@ from uuid import UUID
 
 from attrs import evolve
 
-from oms_core.domain.delivery import DeadLetter, DeliveryProgress, HeldOrder
+from oms_core.domain.delivery import DeadLetter, DeliveryProgress, HeldEvents
 from oms_core.domain.subscription import SigningSecret, Subscription
 from oms_core.ports.subscriptions import Subscribed
 from oms_core.testing.at_once import at_once
@@ -44,9 +44,18 @@ def a_subscription(number: int = 1, *, scope: Scope = ACME) -> Subscription:
 def a_full_progress() -> DeliveryProgress:
     """Return a progress with every field set, which is due at noon."""
     order_id, event_id = UUID(int=4711), UUID(int=4712)
-    held = HeldOrder(order_id, (3, 5), 2, NOON, NOON, "answered 500")
+    held = HeldEvents(order_id, (3, 5), 2, NOON, NOON, "answered 500")
     dead = DeadLetter(
-        1, event_id, "order.created", order_id, 1, 9, NOON, NOON + timedelta(days=3), "no answer"
+        1,
+        event_id,
+        "order.created",
+        order_id,
+        order_id,
+        1,
+        9,
+        NOON,
+        NOON + timedelta(days=3),
+        "no answer",
     )
     return DeliveryProgress(7, (held,), (dead,), 2, NOON, NOON, None)
 

@@ -201,7 +201,7 @@ def _print_dead(dead: Sequence[DeadLetter]) -> None:
     for letter in dead:
         rows.add_row(
             str(letter.event_id),
-            str(letter.order_id),
+            "-" if letter.order_id is None else str(letter.order_id),
             str(letter.sequence),
             f"{letter.at:%Y-%m-%d %H:%M:%S}",
             str(letter.attempts),

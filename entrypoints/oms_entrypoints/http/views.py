@@ -305,6 +305,16 @@ class LedgerView(TypedDict):
     movements: list[MovementView]
 
 
+class StockPayloadView(TypedDict):
+    """What was booked: an entry of the ledger of a stock item."""
+
+    movement_id: Annotated[str, Shown("The entry's name, such as the key of an adjustment.")]
+    sku: str
+    location: str
+    quantity_delta: Annotated[int, Shown("Pieces that came (+) or left (-).")]
+    reason: str
+
+
 class EventPayloadView(TypedDict):
     """What happened, as the order's timeline shows it."""
 
@@ -315,19 +325,23 @@ class EventPayloadView(TypedDict):
 
 
 class EventView(TypedDict):
-    """One thing that happened to an order: the same in the feed and in a webhook."""
+    """One thing that happened to an order or a stock item: the same in feed and webhook."""
 
     event_id: Annotated[UUID, Shown("The same on every redelivery: handle it once.")]
     event_type: Annotated[
-        str, Shown("`order.created` for an order's first event, else `order.updated`.")
+        str,
+        Shown(
+            "`order.created` for an order's first event, `order.updated` for its others, "
+            "`inventory.adjusted` for an entry of the stock ledger."
+        ),
     ]
     timestamp: Annotated[datetime, Shown("When it happened.")]
     tenant_id: UUID
     org_id: UUID
     user_id: Annotated[str, Shown("`system`, or who called.")]
-    order_id: UUID
-    sequence: Annotated[int, Shown("Per order 1, 2, 3 … without a gap.")]
-    payload: EventPayloadView
+    order_id: Annotated[UUID | None, Shown("null: of a stock item, see `payload`.")]
+    sequence: Annotated[int, Shown("Per order or stock item 1, 2, 3 … without a gap.")]
+    payload: EventPayloadView | StockPayloadView
 
 
 class FedEventView(EventView):
@@ -356,7 +370,7 @@ class SubscriptionView(TypedDict):
     position: Annotated[
         int, Shown("Everything in the feed up to here was taken, is held, or is a dead letter.")
     ]
-    held_orders: Annotated[int, Shown("Orders whose next event was not taken yet.")]
+    held_orders: Annotated[int, Shown("Orders and stock items whose next event was not taken yet.")]
     failures_in_a_row: int
     next_attempt_at: Annotated[
         datetime | None, Shown("When it is tried again what was not taken; null: at once.")
@@ -384,7 +398,7 @@ class DeadLetterView(TypedDict):
     position: Annotated[int, Shown("In the feed.")]
     event_id: UUID
     event_type: str
-    order_id: UUID
+    order_id: UUID | None
     sequence: int
     attempts: int
     first_tried_at: datetime

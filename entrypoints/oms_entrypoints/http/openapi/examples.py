@@ -103,6 +103,7 @@ def _dead_letter_of(order: Order) -> DeadLetter:
         event.event_id,
         event.event_type,
         order.id,
+        order.id,
         event.sequence,
         attempts=80,
         since=_AT,
