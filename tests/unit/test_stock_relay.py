@@ -209,7 +209,7 @@ def test_a_publisher_that_knows_orders_alone_is_offered_no_stock() -> None:
 
 
 @pytest.mark.parametrize("while_running", [False, True])
-def test_a_worker_lets_what_was_booked_leave(while_running: bool) -> None:
+def test_a_worker_lets_what_was_booked_leave(*, while_running: bool) -> None:
     publisher = MemoryPublisher()
     heard: list[int] = []
     publisher.subscribe_to_stock(lambda event: heard.append(event.sequence))
