@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import hashlib
+import json
 import os
 from typing import TYPE_CHECKING, Final
 from uuid import UUID, uuid4
@@ -22,8 +24,14 @@ from oms_core.domain.rules import (
     require,
     ruled,
 )
-from oms_core.domain.subscription import SigningSecret, Subscription
-from oms_core.errors import InvalidInput, Mistake, StoreUnavailable, SubscriptionNotFound
+from oms_core.domain.subscription import SigningSecret, Subscription, subscription_id_for
+from oms_core.errors import (
+    IdempotencyKeyReused,
+    InvalidInput,
+    Mistake,
+    StoreUnavailable,
+    SubscriptionNotFound,
+)
 from oms_core.ports.clock import SystemClock, system_randomness
 from oms_core.ports.subscriptions import Subscribed
 
@@ -109,6 +117,15 @@ class NewSecret:
     secret: str = field(repr=False)
 
 
+@frozen
+class NewSubscription:
+    """A subscription and its first secret, which is shown this once."""
+
+    subscribed: Subscribed
+    secret: str | None = field(repr=False)
+    """``None``: a repeat of what was done before; the secret was shown then."""
+
+
 def random_secret() -> bytes:
     """Return bytes that nobody can guess."""
     return os.urandom(SECRET_BYTES)
@@ -144,13 +161,26 @@ class Webhooks:
 
     # -- subscriptions -------------------------------------------------------------------------
 
-    def subscribe(self, scope: Scope, request: Subscribe) -> NewSecret:
+    def subscribe(
+        self, scope: Scope, request: Subscribe, *, idempotency_key: str | None = None
+    ) -> NewSubscription:
         """Send events of *scope* to an endpoint from now on.
+
+        The same request under the same *idempotency_key* answers with the same subscription, as
+        it is by now, without its secret: whoever lost the first answer makes a new one with
+        ``rotate_secret``. Once the subscription is removed, its key may make it anew.
 
         Raises:
             InvalidInput: the URL is none that is sent to, or there are too many already.
+            IdempotencyKeyReused: the key names a different request; nothing was changed.
         """
         self._require_url(request.url)
+        own = uuid4()
+        if idempotency_key is not None:
+            own = subscription_id_for(scope, idempotency_key)
+            known = self._subscriptions.find(scope, own)
+            if known is not None:
+                return _repeated(known, request)
         if len(self._subscriptions.list_all(scope)) >= SUBSCRIPTIONS_MAX:
             sentence = f"has {SUBSCRIPTIONS_MAX} subscriptions already; delete one"
             raise InvalidInput((Mistake("", sentence),))
@@ -159,18 +189,24 @@ class Webhooks:
             raise InvalidInput((Mistake("/after", f"lies beyond the last position, {head}"),))
         secret = SigningSecret.of_bytes(self._new_secret())
         subscription = Subscription(
-            uuid4(),
+            own,
             scope,
             request.url,
             tuple(request.event_types),
             (secret,),
             self._clock.now(),
+            asked="" if idempotency_key is None else _fingerprint(request),
         )
         progress = DeliveryProgress(head if request.after is None else request.after)
         subscribed = Subscribed(subscription, progress)
         self._subscriptions.add(subscribed)
+        if idempotency_key is not None:
+            # Of two at once one is kept, with its own secret alone.
+            kept = self.get(scope, own)
+            if secret.value not in {each.value for each in kept.subscription.secrets}:
+                return _repeated(kept, request)
         self._deliveries.look_now()
-        return NewSecret(subscribed, secret.value)
+        return NewSubscription(subscribed, secret.value)
 
     def get(self, scope: Scope, subscription_id: UUID) -> Subscribed:
         """Read one.
@@ -328,3 +364,16 @@ class Webhooks:
             if changed == progress or self._subscriptions.record(scope, subscription_id, changed):
                 return progress, changed
         raise StoreUnavailable("others changed the subscription again and again")
+
+
+def _repeated(known: Subscribed, request: Subscribe) -> NewSubscription:
+    if known.subscription.asked != _fingerprint(request):
+        raise IdempotencyKeyReused
+    return NewSubscription(known, None)
+
+
+def _fingerprint(request: Subscribe) -> str:
+    """SHA-256 of what is asked: equal for requests that mean the same."""
+    content = [request.url, sorted(set(request.event_types)), request.after]
+    text = json.dumps(content, separators=(",", ":"))
+    return hashlib.sha256(text.encode()).hexdigest()

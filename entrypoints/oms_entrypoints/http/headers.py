@@ -9,7 +9,7 @@ from typing import Final
 from uuid import UUID
 
 from oms_core.domain.rules import Text
-from oms_core.errors import AuthenticationFailed
+from oms_core.errors import AuthenticationFailed, Mistake
 
 IDEMPOTENCY_KEY: Final = Text(example="delivery-4711")
 """The same rule as for the key in the body of an order."""
@@ -64,6 +64,17 @@ def text_of(value: str) -> str:
         return value.encode("latin-1").decode("utf-8")
     except UnicodeError:
         return value
+
+
+def optional_key_of(header: str | None, mistakes: list[Mistake]) -> str | None:
+    """Read the header ``Idempotency-Key`` where it may be left out, or add to *mistakes*."""
+    if header is None:
+        return None
+    key = text_of(header)
+    wrong = IDEMPOTENCY_KEY.mistake(key)
+    if wrong:
+        mistakes.append(Mistake("/Idempotency-Key", wrong))
+    return key
 
 
 def etag_of(version: int) -> str:

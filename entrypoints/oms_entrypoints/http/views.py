@@ -34,7 +34,7 @@ from oms_core.domain.saga_position import SagaPhase, SagaState
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-    from oms_core.application.webhooks import NewSecret
+    from oms_core.application.webhooks import NewSecret, NewSubscription
     from oms_core.domain.delivery import DeadLetter
     from oms_core.domain.events import HistoryEntry
     from oms_core.domain.failure import FailureReason
@@ -386,6 +386,18 @@ class NewSecretView(SubscriptionView):
     secret: Annotated[str, Shown("Verifies `webhook-signature` (Standard Webhooks).")]
 
 
+class NewSubscriptionView(SubscriptionView):
+    """A new subscription with its secret, which is never shown again."""
+
+    secret: Annotated[
+        str | None,
+        Shown(
+            "Verifies `webhook-signature` (Standard Webhooks). null: a repeat under the same "
+            "Idempotency-Key; it was shown the first time."
+        ),
+    ]
+
+
 class SubscriptionListView(TypedDict):
     """All subscriptions, the oldest first."""
 
@@ -635,6 +647,11 @@ def subscription_view(subscribed: Subscribed) -> SubscriptionView:
         "dead_letters": len(progress.dead),
         "created_at": subscription.created_at,
     }
+
+
+def new_subscription_view(new: NewSubscription) -> NewSubscriptionView:
+    """Show a new subscription with its secret, this once."""
+    return {**subscription_view(new.subscribed), "secret": new.secret}
 
 
 def new_secret_view(new: NewSecret) -> NewSecretView:

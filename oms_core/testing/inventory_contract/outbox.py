@@ -99,7 +99,7 @@ class StockOutboxContract(InventorySuite):
         assert list(self._taken()) == []
 
     def test_an_events_id_tells_scope_item_and_number(self) -> None:
-        other = a_scope(2)
+        other = a_scope("rival")
         for scope in (self.scope, other):
             for item in (ARMCHAIR, LAMP):
                 self.receive(item, 1, scope=scope)

@@ -12,7 +12,7 @@ from attrs import evolve
 from oms_core import errors
 from oms_core.application.place_order import PlaceOrder
 from oms_core.application.request_reader import read
-from oms_core.application.webhooks import NewSecret
+from oms_core.application.webhooks import NewSecret, NewSubscription
 from oms_core.domain.delivery import DeadLetter, DeliveryProgress
 from oms_core.domain.event_envelope import envelope_of
 from oms_core.domain.inventory import Reserved, StockItem, StockLevel, StockMovement
@@ -35,6 +35,7 @@ from oms_entrypoints.http.views import (
     health_view,
     ledger_view,
     new_secret_view,
+    new_subscription_view,
     order_page_view,
     order_view,
     placed_view,
@@ -87,6 +88,7 @@ def answers() -> dict[str, Any]:
         "StockPage": stock_page_view(StockPage((_LEVEL,)), limit=50),
         "EventPage": event_page_view(_events_of(order), after=0),
         "Subscription": subscription_view(_SUBSCRIBED),
+        "NewSubscription": new_subscription_view(NewSubscription(_SUBSCRIBED, _SECRET.value)),
         "NewSecret": new_secret_view(NewSecret(_SUBSCRIBED, _SECRET.value)),
         "SubscriptionList": subscription_list_view([_SUBSCRIBED]),
         "DeadLetterList": dead_letter_list_view([_dead_letter_of(order)]),
