@@ -60,6 +60,7 @@ class DeliveryTurn:
         randomness: Randomness,
         settings: DeliverySettings,
         must_stop: Callable[[], bool],
+        on_attempt: Callable[[AttemptOutcome], None],
     ) -> None:
         """Begin where *claimed* stands."""
         self._subscription = claimed.subscription
@@ -70,6 +71,7 @@ class DeliveryTurn:
         self._randomness = randomness
         self._settings = settings
         self._must_stop = must_stop
+        self._on_attempt = on_attempt
         self._ends_at = clock.now() + timedelta(seconds=settings.turn_s)
 
     def take(self) -> DeliveryProgress:
@@ -111,6 +113,7 @@ class DeliveryTurn:
             **self._subscription.headers(message_id, body, at=self._clock.now()),
         }
         attempt = self._sender.send(self._subscription.url, headers, body)
+        self._on_attempt(attempt.outcome)
         now = self._clock.now()
         match attempt.outcome:
             case AttemptOutcome.TAKEN:

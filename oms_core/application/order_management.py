@@ -344,6 +344,11 @@ class OrderManagement:
         return page
 
     @property
+    def delivers(self) -> bool:
+        """Whether there are ``webhooks``."""
+        return self._webhooks is not None
+
+    @property
     def webhooks(self) -> Webhooks:
         """Subscriptions to webhooks, and what was not delivered to them.
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import json
+import logging
 import os
 from typing import TYPE_CHECKING, Final
 from uuid import UUID, uuid4
@@ -42,8 +43,10 @@ if TYPE_CHECKING:
     from oms_core.domain.scope import Scope
     from oms_core.ports.clock import Clock, Randomness
     from oms_core.ports.event_log import EventLog
-    from oms_core.ports.subscriptions import Subscriptions
-    from oms_core.ports.webhook_sender import WebhookSender
+    from oms_core.ports.subscriptions import DeliveryTally, Subscriptions
+    from oms_core.ports.webhook_sender import AttemptOutcome, WebhookSender
+
+_log = logging.getLogger("oms_core.webhooks")
 
 SUBSCRIPTIONS_MAX: Final = 50
 """Of one organization: each of them is looked at several times a second."""
@@ -156,6 +159,7 @@ class Webhooks:
         self._randomness = randomness or system_randomness()
         self._settings = settings or DeliverySettings()
         self._new_secret = new_secret
+        self._observers: list[Callable[[AttemptOutcome], None]] = []
         self._deliveries = self._make_deliveries()
         self._is_running = False
 
@@ -288,11 +292,22 @@ class Webhooks:
         self._deliveries.look_now()
         return len(before.dead) - len(after.dead)
 
+    def tally(self) -> DeliveryTally:
+        """Count how deliveries are, over all scopes: for monitoring."""
+        return self._subscriptions.tally()
+
     # -- deliveries ------------------------------------------------------------------------------
 
     def deliver_due(self) -> int:
         """Deliver in this thread until nothing is due; returns how many turns were taken."""
         return self._deliveries.deliver_due()
+
+    def on_attempt(self, observer: Callable[[AttemptOutcome], None]) -> None:
+        """Tell *observer* what came of every attempt of this process: for metrics.
+
+        Called in the delivering thread, best effort; its errors are logged.
+        """
+        self._observers.append(observer)
 
     def look_now(self) -> None:
         """Hear that events were published."""
@@ -327,7 +342,15 @@ class Webhooks:
             clock=self._clock,
             randomness=self._randomness,
             settings=self._settings,
+            on_attempt=self._attempted,
         )
+
+    def _attempted(self, outcome: AttemptOutcome) -> None:
+        for observer in self._observers:
+            try:
+                observer(outcome)
+            except Exception:  # noqa: BLE001 - whoever only looks on must not hold up an event
+                _log.exception("observer failed")
 
     def _require_url(self, url: str) -> None:
         wrong = self._sender.mistake_in(url)

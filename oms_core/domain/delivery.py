@@ -101,6 +101,11 @@ class DeliveryProgress:
         return min(held.due_at for held in self.held)
 
     @property
+    def held_since(self) -> datetime | None:
+        """When the first of the held events was refused first; ``None``: there is none."""
+        return min((held.since for held in self.held), default=None)
+
+    @property
     def has_room(self) -> bool:
         """Whether new events may be read: each of them may have to be held."""
         events = sum(len(held.positions) for held in self.held)

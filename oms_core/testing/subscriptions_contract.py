@@ -11,7 +11,7 @@ from attrs import evolve
 
 from oms_core.domain.delivery import DeadLetter, DeliveryProgress, HeldEvents
 from oms_core.domain.subscription import SigningSecret, Subscription
-from oms_core.ports.subscriptions import Subscribed
+from oms_core.ports.subscriptions import DeliveryTally, Subscribed
 from oms_core.testing.at_once import at_once
 from oms_core.testing.clock import NOON, SimulatedClock
 from oms_core.testing.orders import a_scope
@@ -193,6 +193,25 @@ class SubscriptionsContract(ABC):
 
         self.clock.advance(10)
         assert [w.subscription_id for w in self.kept.waiting()] == [paused.subscription.id]
+
+    def test_nobody_subscribing_is_counted_as_nothing(self) -> None:
+        assert self.kept.tally() == DeliveryTally()
+
+    def test_all_are_counted_by_how_their_deliveries_are(self) -> None:
+        active, failing, stopped, disabled = (
+            self.added(n, scope=s) for n, s in enumerate((ACME, RIVAL, ACME, RIVAL), 1)
+        )
+        assert self.recorded(active, DeliveryProgress(5))
+        assert self.recorded(failing, a_full_progress())
+        assert self.recorded(stopped, evolve(a_full_progress(), stopped="the endpoint is gone"))
+        assert self.kept.save(evolve(disabled.subscription, is_enabled=False))
+
+        assert self.kept.tally() == DeliveryTally(
+            active=1, failing=1, stopped=1, disabled=1, held=2, dead=2, held_since=NOON
+        )
+        assert self.recorded(self.found(failing), DeliveryProgress(9))
+        assert self.recorded(self.found(stopped), DeliveryProgress(9))
+        assert self.kept.tally() == DeliveryTally(active=3, disabled=1)
 
     def test_a_claim_keeps_others_away_until_it_is_recorded_or_runs_out(self) -> None:
         subscribed = self.added()
