@@ -87,7 +87,10 @@ class DeliveryTurn:
                 if not self._may_go_on():
                     return
                 (logged,) = self._read(after=position - 1, limit=1)
-                if not self._sent(logged):
+                if logged.position != position:
+                    # It stopped for longer than events are kept.
+                    self._progress = self._progress.forgotten(position, held.subject_id)
+                elif not self._sent(logged):
                     break
 
     def _send_new(self) -> None:

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Final
 
 from attrs import evolve, field, frozen
 
+from oms_core.application.feed_retention import FeedRetention
 from oms_core.application.inbox_applier import InboxApplier
 from oms_core.application.operation_queue import OperationQueue
 from oms_core.application.operation_sagas import operation_sagas
@@ -37,6 +38,7 @@ from oms_core.errors import (
     NothingToSteer,
 )
 from oms_core.ports.clock import SystemClock, system_randomness
+from oms_core.ports.event_log import not_kept
 from oms_core.ports.storage import OrderPage, OrderQuery
 
 if TYPE_CHECKING:
@@ -73,6 +75,8 @@ class Settings:
     saga: PlaceOrderSettings = field(factory=PlaceOrderSettings)
     runner: RunnerSettings = field(factory=RunnerSettings)
     worker: WorkerSettings = field(factory=WorkerSettings)
+    keep_events_s: float | None = None
+    """How long the feed keeps events; ``None``: for ever."""
 
 
 class OrderManagement:
@@ -117,6 +121,7 @@ class OrderManagement:
         )
         self._event_log = event_log
         self._webhooks = webhooks
+        self._retention = self._make_retention(clock or SystemClock())
         self._clock = clock or SystemClock()
         saga = self.settings.saga
         self._saga = place_order_saga(inventory, self.payments, saga)
@@ -326,11 +331,13 @@ class OrderManagement:
 
         Raises:
             FeedSwitchedOff: no event log was given to this system.
-            InvalidInput: *after* lies beyond the last position.
+            InvalidInput: *after* lies beyond the last position, or below what is kept.
         """
         if self._event_log is None:
             raise FeedSwitchedOff
         page = self._event_log.read(scope, after=after, limit=limit)
+        if page and page[0].position > after + 1:
+            raise InvalidInput((Mistake("/after", not_kept(page[0].position)),))
         if not page and after:
             head = self._event_log.heads([scope])[scope]
             if after > head:
@@ -418,6 +425,8 @@ class OrderManagement:
         worker.start()
         if self._webhooks is not None:
             self._webhooks.start()
+        if self._retention is not None:
+            self._retention.start()
 
     def stop(self, timeout_s: float = 10.0) -> bool:
         """Finish what is being driven and stop; ``True`` if all of it ended in time.
@@ -433,6 +442,9 @@ class OrderManagement:
             # After the worker, whose last events are delivered by whoever goes on.
             left_s = max(0.0, ends_at - time.monotonic())
             all_ended = self._webhooks.stop(left_s) and all_ended
+        if self._retention is not None:
+            left_s = max(0.0, ends_at - time.monotonic())
+            all_ended = self._retention.stop(left_s) and all_ended
         return all_ended
 
     @contextmanager
@@ -464,6 +476,8 @@ class OrderManagement:
             )
             while relay.relay_once():
                 pass
+        if self._retention is not None:
+            self._retention.sweep()
         return drives
 
     def _apply_notifications(self, holder: str) -> int:
@@ -541,6 +555,13 @@ class OrderManagement:
         self.close()
 
     # ------------------------------------------------------------------------------------
+
+    def _make_retention(self, clock: Clock) -> FeedRetention | None:
+        keep_s = self.settings.keep_events_s
+        if self._event_log is None or keep_s is None:
+            return None
+        subscriptions = None if self._webhooks is None else self._webhooks.subscriptions
+        return FeedRetention(self._event_log, subscriptions, keep_s=keep_s, clock=clock)
 
     def _saved_from_outside(self, order: Order) -> None:
         self._notify(order)

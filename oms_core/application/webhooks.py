@@ -34,6 +34,7 @@ from oms_core.errors import (
     SubscriptionNotFound,
 )
 from oms_core.ports.clock import SystemClock, system_randomness
+from oms_core.ports.event_log import not_kept
 from oms_core.ports.subscriptions import Subscribed
 
 if TYPE_CHECKING:
@@ -163,6 +164,11 @@ class Webhooks:
         self._deliveries = self._make_deliveries()
         self._is_running = False
 
+    @property
+    def subscriptions(self) -> Subscriptions:
+        """Where they are kept."""
+        return self._subscriptions
+
     # -- subscriptions -------------------------------------------------------------------------
 
     def subscribe(
@@ -191,6 +197,9 @@ class Webhooks:
         head = self._event_log.heads([scope])[scope]
         if request.after is not None and request.after > head:
             raise InvalidInput((Mistake("/after", f"lies beyond the last position, {head}"),))
+        oldest = self._event_log.oldest(scope)
+        if request.after is not None and request.after < oldest - 1:
+            raise InvalidInput((Mistake("/after", not_kept(oldest)),))
         secret = SigningSecret.of_bytes(self._new_secret())
         subscription = Subscription(
             own,
@@ -282,12 +291,17 @@ class Webhooks:
     def replay(self, scope: Scope, subscription_id: UUID, request: ReplayDeadLetters) -> int:
         """Send dead letters again, after which they are none; returns how many.
 
+        One whose event the feed does not keep any more stays as it is.
+
         Raises:
             SubscriptionNotFound: unknown in this scope.
         """
         event_id = None if request.event_id is None else UUID(request.event_id)
+        kept_from = self._event_log.oldest(scope)
         before, after = self._move(
-            scope, subscription_id, lambda progress, at: progress.replayed(event_id, at=at)
+            scope,
+            subscription_id,
+            lambda progress, at: progress.replayed(event_id, at=at, kept_from=kept_from),
         )
         self._deliveries.look_now()
         return len(before.dead) - len(after.dead)

@@ -106,6 +106,11 @@ class DeliveryProgress:
         return min((held.since for held in self.held), default=None)
 
     @property
+    def done_up_to(self) -> int:
+        """The position up to which the feed is not needed any more, dead letters aside."""
+        return min((self.position, *(held.positions[0] - 1 for held in self.held)))
+
+    @property
     def has_room(self) -> bool:
         """Whether new events may be read: each of them may have to be held."""
         events = sum(len(held.positions) for held in self.held)
@@ -162,6 +167,16 @@ class DeliveryProgress:
             failing_since=None,
             resume_at=None,
         )
+
+    def forgotten(self, position: int, subject_id: UUID) -> DeliveryProgress:
+        """Pass over a held event that the feed does not have any more."""
+        held = (
+            evolve(one, positions=tuple(number for number in one.positions if number != position))
+            if one.subject_id == subject_id
+            else one
+            for one in self.held
+        )
+        return evolve(self, held=tuple(one for one in held if one.positions))
 
     def not_taken(self, position: int, event: EventEnvelope, failure: Failure) -> DeliveryProgress:
         """Hold back its order or stock item; give the event up if it has failed for so long."""
@@ -220,9 +235,18 @@ class DeliveryProgress:
         held = tuple(evolve(one, attempts=0, since=at, due_at=at) for one in self.held)
         return evolve(self, held=held, failures=0, failing_since=None, resume_at=None, stopped=None)
 
-    def replayed(self, event_id: UUID | None, *, at: datetime) -> DeliveryProgress:
-        """Let dead letters be sent again: one by its event's id, or all of them."""
-        chosen = [one for one in self.dead if event_id is None or one.event_id == event_id]
+    def replayed(
+        self, event_id: UUID | None, *, at: datetime, kept_from: int = 1
+    ) -> DeliveryProgress:
+        """Let dead letters be sent again: one by its event's id, or all of them.
+
+        Those below *kept_from* stay dead: the feed does not have their events any more.
+        """
+        chosen = [
+            one
+            for one in self.dead
+            if one.position >= kept_from and (event_id is None or one.event_id == event_id)
+        ]
         held = {one.subject_id: one for one in self.held}
         for letter in chosen:
             known = held.get(letter.subject_id)

@@ -196,10 +196,10 @@ class SqliteSubscriptions:
 
     def tally(self) -> DeliveryTally:
         """Count how deliveries are; see ``Subscriptions.tally``."""
-        (row,) = self._rows(_TALLY, ())
-        *counts, since_us = row
+        ((*counts, since_us),) = self._rows(_TALLY, ())
+        active, failing, stopped, disabled, held, dead = counts
         since = None if since_us is None else from_microseconds(since_us)
-        return DeliveryTally(*counts, held_since=since)
+        return DeliveryTally(active, failing, stopped, disabled, held, dead, since)
 
     def claim(self, scope: Scope, subscription_id: UUID, *, lease_s: float) -> Subscribed | None:
         """Claim one; see ``Subscriptions.claim``."""
