@@ -13,14 +13,14 @@ from oms_core.application.delivery_turn import DeliveryTurn
 from oms_core.errors import StoreUnavailable
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Callable, Sequence
     from uuid import UUID
 
     from oms_core.application.delivery_turn import DeliverySettings
     from oms_core.ports.clock import Clock, Randomness
     from oms_core.ports.event_log import EventLog
     from oms_core.ports.subscriptions import Subscriptions, Waiting
-    from oms_core.ports.webhook_sender import WebhookSender
+    from oms_core.ports.webhook_sender import AttemptOutcome, WebhookSender
 
 _log = logging.getLogger("oms_core.webhooks")
 
@@ -44,6 +44,7 @@ class Deliveries:
         clock: Clock,
         randomness: Randomness,
         settings: DeliverySettings,
+        on_attempt: Callable[[AttemptOutcome], None] = lambda _: None,
     ) -> None:
         """Prepare; ``start`` begins."""
         self._subscriptions = subscriptions
@@ -52,6 +53,7 @@ class Deliveries:
         self._clock = clock
         self._randomness = randomness
         self._settings = settings
+        self._on_attempt = on_attempt
         self._queue: queue.SimpleQueue[Waiting | None] = queue.SimpleQueue()
         self._lock = threading.Lock()
         self._in_hand: dict[UUID, Waiting] = {}
@@ -192,6 +194,7 @@ class Deliveries:
             self._randomness,
             self._settings,
             self._stopping.is_set,
+            self._on_attempt,
         ).take()
         if progress.stopped is not None:
             _log.warning("webhook subscription stopped", extra=_named(waiting.subscription_id))

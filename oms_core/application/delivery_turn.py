@@ -60,6 +60,7 @@ class DeliveryTurn:
         randomness: Randomness,
         settings: DeliverySettings,
         must_stop: Callable[[], bool],
+        on_attempt: Callable[[AttemptOutcome], None],
     ) -> None:
         """Begin where *claimed* stands."""
         self._subscription = claimed.subscription
@@ -70,6 +71,7 @@ class DeliveryTurn:
         self._randomness = randomness
         self._settings = settings
         self._must_stop = must_stop
+        self._on_attempt = on_attempt
         self._ends_at = clock.now() + timedelta(seconds=settings.turn_s)
 
     def take(self) -> DeliveryProgress:
@@ -85,7 +87,10 @@ class DeliveryTurn:
                 if not self._may_go_on():
                     return
                 (logged,) = self._read(after=position - 1, limit=1)
-                if not self._sent(logged):
+                if logged.position != position:
+                    # It stopped for longer than events are kept.
+                    self._progress = self._progress.forgotten(position, held.subject_id)
+                elif not self._sent(logged):
                     break
 
     def _send_new(self) -> None:
@@ -95,8 +100,8 @@ class DeliveryTurn:
             event = logged.event
             if not self._subscription.wants(event.event_type):
                 self._progress = self._progress.passed(logged.position)
-            elif self._progress.holding(event.order_id) is not None:
-                self._progress = self._progress.queued(logged.position, event.order_id)
+            elif self._progress.holding(event.subject_id) is not None:
+                self._progress = self._progress.queued(logged.position, event.subject_id)
             else:
                 self._sent(logged)
 
@@ -111,15 +116,16 @@ class DeliveryTurn:
             **self._subscription.headers(message_id, body, at=self._clock.now()),
         }
         attempt = self._sender.send(self._subscription.url, headers, body)
+        self._on_attempt(attempt.outcome)
         now = self._clock.now()
         match attempt.outcome:
             case AttemptOutcome.TAKEN:
-                self._progress = self._progress.taken(logged.position, event.order_id, at=now)
+                self._progress = self._progress.taken(logged.position, event.subject_id, at=now)
                 return True
             case AttemptOutcome.GONE:
                 self._progress = self._progress.halted(GONE)
             case AttemptOutcome.NOT_TAKEN:
-                held = self._progress.holding(event.order_id)
+                held = self._progress.holding(event.subject_id)
                 attempts = 1 if held is None else held.attempts + 1
                 # In trouble, every probe may be of another order: what counts is all of them.
                 wait_s = self._wait_s(
@@ -129,7 +135,7 @@ class DeliveryTurn:
                 self._progress = self._progress.not_taken(logged.position, event, failure)
                 said = {
                     "subscription_id": str(self._subscription.id),
-                    "order_id": str(event.order_id),
+                    "event_id": str(event.event_id),
                     "error": attempt.error,
                 }
                 _log.info("webhook not taken", extra=said)

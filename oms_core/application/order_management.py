@@ -14,6 +14,7 @@ from attrs import evolve, field, frozen
 from oms_core.application.actions import actions_of
 from oms_core.application.chronicle import chronicle_of
 from oms_core.application.doctor import Doctor, Patience, StockCheck
+from oms_core.application.feed_retention import FeedRetention
 from oms_core.application.inbox_applier import InboxApplier
 from oms_core.application.operation_queue import OperationQueue
 from oms_core.application.operation_sagas import operation_sagas
@@ -31,6 +32,7 @@ from oms_core.application.saga_moves import SagaMoves
 from oms_core.application.saga_runner import RunnerSettings, SagaRunner
 from oms_core.application.saga_settings import PlaceOrderSettings
 from oms_core.application.steering import Operator, Steering
+from oms_core.application.stock_relay import stock_relay_for
 from oms_core.application.worker import Worker, WorkerSettings
 from oms_core.domain.appointing import appoint
 from oms_core.domain.operation import OperationKind
@@ -43,6 +45,7 @@ from oms_core.errors import (
     Mistake,
 )
 from oms_core.ports.clock import SystemClock, system_randomness
+from oms_core.ports.event_log import not_kept
 from oms_core.ports.stock_audit import AuditableInventory
 from oms_core.ports.storage import OrderPage, OrderQuery
 
@@ -82,6 +85,8 @@ class Settings:
     saga: PlaceOrderSettings = field(factory=PlaceOrderSettings)
     runner: RunnerSettings = field(factory=RunnerSettings)
     worker: WorkerSettings = field(factory=WorkerSettings)
+    keep_events_s: float | None = None
+    """How long the feed keeps events; ``None``: for ever."""
 
 
 class OrderManagement:
@@ -128,6 +133,7 @@ class OrderManagement:
         )
         self._event_log = event_log
         self._webhooks = webhooks
+        self._retention = self._make_retention(self._clock)
         saga = self.settings.saga
         self._saga = place_order_saga(inventory, self.payments, saga)
         queue = self._queue = OperationQueue(operation_sagas(inventory, self.payments, saga))
@@ -397,11 +403,13 @@ class OrderManagement:
 
         Raises:
             FeedSwitchedOff: no event log was given to this system.
-            InvalidInput: *after* lies beyond the last position.
+            InvalidInput: *after* lies beyond the last position, or below what is kept.
         """
         if self._event_log is None:
             raise FeedSwitchedOff
         page = self._event_log.read(scope, after=after, limit=limit)
+        if page and page[0].position > after + 1:
+            raise InvalidInput((Mistake("/after", not_kept(page[0].position)),))
         if not page and after:
             head = self._event_log.heads([scope])[scope]
             if after > head:
@@ -413,6 +421,11 @@ class OrderManagement:
                 )
                 raise InvalidInput((Mistake("/after", sentence),))
         return page
+
+    @property
+    def delivers(self) -> bool:
+        """Whether there are ``webhooks``."""
+        return self._webhooks is not None
 
     @property
     def webhooks(self) -> Webhooks:
@@ -438,7 +451,10 @@ class OrderManagement:
             InventoryUnavailable: repeat the same call.
         """
         movement = request.movement(idempotency_key, actor=actor, at=self._clock.now())
-        return self.inventory.adjust(scope, movement)
+        level = self.inventory.adjust(scope, movement)
+        if self._worker is not None:
+            self._worker.has_news()
+        return level
 
     def stock_levels(
         self,
@@ -474,12 +490,15 @@ class OrderManagement:
             publisher=self._publisher,
             applier=self._applier,
             event_log=self._event_log,
+            inventory=self.inventory,
             on_relayed=self._deliver_soon,
         )
         self._worker = worker
         worker.start()
         if self._webhooks is not None:
             self._webhooks.start()
+        if self._retention is not None:
+            self._retention.start()
 
     def stop(self, timeout_s: float = 10.0) -> bool:
         """Finish what is being driven and stop; ``True`` if all of it ended in time.
@@ -495,6 +514,9 @@ class OrderManagement:
             # After the worker, whose last events are delivered by whoever goes on.
             left_s = max(0.0, ends_at - time.monotonic())
             all_ended = self._webhooks.stop(left_s) and all_ended
+        if self._retention is not None:
+            left_s = max(0.0, ends_at - time.monotonic())
+            all_ended = self._retention.stop(left_s) and all_ended
         return all_ended
 
     @contextmanager
@@ -517,9 +539,17 @@ class OrderManagement:
         while (driven := self._drive_due(holder)) or self._apply_notifications(holder):
             drives += driven
         if self._publisher is not None:
-            relay = OutboxRelay(self.storage, self._publisher, holder=holder, clock=self._clock)
+            relay = OutboxRelay(
+                self.storage,
+                self._publisher,
+                holder=holder,
+                log=self._event_log,
+                clock=self._clock,
+            )
             while relay.relay_once():
                 pass
+        if self._retention is not None:
+            self._retention.sweep()
         return drives
 
     def _apply_notifications(self, holder: str) -> int:
@@ -546,6 +576,11 @@ class OrderManagement:
             )
             while relay.relay_once():
                 pass
+        stock_relay = stock_relay_for(
+            self.inventory, self._publisher, self._event_log, holder=holder, clock=self._clock
+        )
+        while stock_relay is not None and stock_relay.relay_once():
+            pass
         if self._webhooks is not None:
             self._webhooks.deliver_due()
         return drives
@@ -592,6 +627,13 @@ class OrderManagement:
         self.close()
 
     # ------------------------------------------------------------------------------------
+
+    def _make_retention(self, clock: Clock) -> FeedRetention | None:
+        keep_s = self.settings.keep_events_s
+        if self._event_log is None or keep_s is None:
+            return None
+        subscriptions = None if self._webhooks is None else self._webhooks.subscriptions
+        return FeedRetention(self._event_log, subscriptions, keep_s=keep_s, clock=clock)
 
     def _saved_from_outside(self, order: Order) -> None:
         self._notify(order)

@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import hashlib
+import json
+import logging
 import os
 from typing import TYPE_CHECKING, Final
 from uuid import UUID, uuid4
@@ -22,9 +25,16 @@ from oms_core.domain.rules import (
     require,
     ruled,
 )
-from oms_core.domain.subscription import SigningSecret, Subscription
-from oms_core.errors import InvalidInput, Mistake, StoreUnavailable, SubscriptionNotFound
+from oms_core.domain.subscription import SigningSecret, Subscription, subscription_id_for
+from oms_core.errors import (
+    IdempotencyKeyReused,
+    InvalidInput,
+    Mistake,
+    StoreUnavailable,
+    SubscriptionNotFound,
+)
 from oms_core.ports.clock import SystemClock, system_randomness
+from oms_core.ports.event_log import not_kept
 from oms_core.ports.subscriptions import Subscribed
 
 if TYPE_CHECKING:
@@ -34,8 +44,10 @@ if TYPE_CHECKING:
     from oms_core.domain.scope import Scope
     from oms_core.ports.clock import Clock, Randomness
     from oms_core.ports.event_log import EventLog
-    from oms_core.ports.subscriptions import Subscriptions
-    from oms_core.ports.webhook_sender import WebhookSender
+    from oms_core.ports.subscriptions import DeliveryTally, Subscriptions
+    from oms_core.ports.webhook_sender import AttemptOutcome, WebhookSender
+
+_log = logging.getLogger("oms_core.webhooks")
 
 SUBSCRIPTIONS_MAX: Final = 50
 """Of one organization: each of them is looked at several times a second."""
@@ -109,6 +121,15 @@ class NewSecret:
     secret: str = field(repr=False)
 
 
+@frozen
+class NewSubscription:
+    """A subscription and its first secret, which is shown this once."""
+
+    subscribed: Subscribed
+    secret: str | None = field(repr=False)
+    """``None``: a repeat of what was done before; the secret was shown then."""
+
+
 def random_secret() -> bytes:
     """Return bytes that nobody can guess."""
     return os.urandom(SECRET_BYTES)
@@ -139,38 +160,66 @@ class Webhooks:
         self._randomness = randomness or system_randomness()
         self._settings = settings or DeliverySettings()
         self._new_secret = new_secret
+        self._observers: list[Callable[[AttemptOutcome], None]] = []
         self._deliveries = self._make_deliveries()
         self._is_running = False
 
+    @property
+    def subscriptions(self) -> Subscriptions:
+        """Where they are kept."""
+        return self._subscriptions
+
     # -- subscriptions -------------------------------------------------------------------------
 
-    def subscribe(self, scope: Scope, request: Subscribe) -> NewSecret:
+    def subscribe(
+        self, scope: Scope, request: Subscribe, *, idempotency_key: str | None = None
+    ) -> NewSubscription:
         """Send events of *scope* to an endpoint from now on.
+
+        The same request under the same *idempotency_key* answers with the same subscription, as
+        it is by now, without its secret: whoever lost the first answer makes a new one with
+        ``rotate_secret``. Once the subscription is removed, its key may make it anew.
 
         Raises:
             InvalidInput: the URL is none that is sent to, or there are too many already.
+            IdempotencyKeyReused: the key names a different request; nothing was changed.
         """
         self._require_url(request.url)
+        own = uuid4()
+        if idempotency_key is not None:
+            own = subscription_id_for(scope, idempotency_key)
+            known = self._subscriptions.find(scope, own)
+            if known is not None:
+                return _repeated(known, request)
         if len(self._subscriptions.list_all(scope)) >= SUBSCRIPTIONS_MAX:
             sentence = f"has {SUBSCRIPTIONS_MAX} subscriptions already; delete one"
             raise InvalidInput((Mistake("", sentence),))
         head = self._event_log.heads([scope])[scope]
         if request.after is not None and request.after > head:
             raise InvalidInput((Mistake("/after", f"lies beyond the last position, {head}"),))
+        oldest = self._event_log.oldest(scope)
+        if request.after is not None and request.after < oldest - 1:
+            raise InvalidInput((Mistake("/after", not_kept(oldest)),))
         secret = SigningSecret.of_bytes(self._new_secret())
         subscription = Subscription(
-            uuid4(),
+            own,
             scope,
             request.url,
             tuple(request.event_types),
             (secret,),
             self._clock.now(),
+            asked="" if idempotency_key is None else _fingerprint(request),
         )
         progress = DeliveryProgress(head if request.after is None else request.after)
         subscribed = Subscribed(subscription, progress)
         self._subscriptions.add(subscribed)
+        if idempotency_key is not None:
+            # Of two at once one is kept, with its own secret alone.
+            kept = self.get(scope, own)
+            if secret.value not in {each.value for each in kept.subscription.secrets}:
+                return _repeated(kept, request)
         self._deliveries.look_now()
-        return NewSecret(subscribed, secret.value)
+        return NewSubscription(subscribed, secret.value)
 
     def get(self, scope: Scope, subscription_id: UUID) -> Subscribed:
         """Read one.
@@ -242,21 +291,37 @@ class Webhooks:
     def replay(self, scope: Scope, subscription_id: UUID, request: ReplayDeadLetters) -> int:
         """Send dead letters again, after which they are none; returns how many.
 
+        One whose event the feed does not keep any more stays as it is.
+
         Raises:
             SubscriptionNotFound: unknown in this scope.
         """
         event_id = None if request.event_id is None else UUID(request.event_id)
+        kept_from = self._event_log.oldest(scope)
         before, after = self._move(
-            scope, subscription_id, lambda progress, at: progress.replayed(event_id, at=at)
+            scope,
+            subscription_id,
+            lambda progress, at: progress.replayed(event_id, at=at, kept_from=kept_from),
         )
         self._deliveries.look_now()
         return len(before.dead) - len(after.dead)
+
+    def tally(self) -> DeliveryTally:
+        """Count how deliveries are, over all scopes: for monitoring."""
+        return self._subscriptions.tally()
 
     # -- deliveries ------------------------------------------------------------------------------
 
     def deliver_due(self) -> int:
         """Deliver in this thread until nothing is due; returns how many turns were taken."""
         return self._deliveries.deliver_due()
+
+    def on_attempt(self, observer: Callable[[AttemptOutcome], None]) -> None:
+        """Tell *observer* what came of every attempt of this process: for metrics.
+
+        Called in the delivering thread, best effort; its errors are logged.
+        """
+        self._observers.append(observer)
 
     def look_now(self) -> None:
         """Hear that events were published."""
@@ -291,7 +356,15 @@ class Webhooks:
             clock=self._clock,
             randomness=self._randomness,
             settings=self._settings,
+            on_attempt=self._attempted,
         )
+
+    def _attempted(self, outcome: AttemptOutcome) -> None:
+        for observer in self._observers:
+            try:
+                observer(outcome)
+            except Exception:  # noqa: BLE001 - whoever only looks on must not hold up an event
+                _log.exception("observer failed")
 
     def _require_url(self, url: str) -> None:
         wrong = self._sender.mistake_in(url)
@@ -328,3 +401,16 @@ class Webhooks:
             if changed == progress or self._subscriptions.record(scope, subscription_id, changed):
                 return progress, changed
         raise StoreUnavailable("others changed the subscription again and again")
+
+
+def _repeated(known: Subscribed, request: Subscribe) -> NewSubscription:
+    if known.subscription.asked != _fingerprint(request):
+        raise IdempotencyKeyReused
+    return NewSubscription(known, None)
+
+
+def _fingerprint(request: Subscribe) -> str:
+    """SHA-256 of what is asked: equal for requests that mean the same."""
+    content = [request.url, sorted(set(request.event_types)), request.after]
+    text = json.dumps(content, separators=(",", ":"))
+    return hashlib.sha256(text.encode()).hexdigest()

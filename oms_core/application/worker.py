@@ -15,6 +15,7 @@ from attrs import frozen
 
 from oms_core.application.fair_queue import FairQueue
 from oms_core.application.outbox_relay import BATCH_MAX, OutboxRelay
+from oms_core.application.stock_relay import stock_relay_for
 from oms_core.errors import StoreUnavailable
 
 if TYPE_CHECKING:
@@ -25,6 +26,7 @@ if TYPE_CHECKING:
     from oms_core.application.saga_runner import SagaRunner
     from oms_core.ports.clock import Clock
     from oms_core.ports.event_log import EventLog
+    from oms_core.ports.inventory import Inventory
     from oms_core.ports.publisher import EventPublisher
     from oms_core.ports.storage import Claim, OrderStorage
     from oms_core.ports.work_signal import WorkSignal
@@ -88,9 +90,13 @@ class Worker:
         publisher: EventPublisher | None = None,
         applier: InboxApplier | None = None,
         event_log: EventLog | None = None,
+        inventory: Inventory | None = None,
         on_relayed: Callable[[], None] = lambda: None,
     ) -> None:
-        """Prepare; ``start`` begins. *on_relayed* hears of every batch of events that left."""
+        """Prepare; ``start`` begins. *on_relayed* hears of every batch of events that left.
+
+        The ledger of an *inventory* that hands it out leaves, too.
+        """
         self._runner = runner
         self._storage = storage
         self._clock = clock
@@ -100,6 +106,11 @@ class Worker:
             OutboxRelay(storage, publisher, holder=self.holder, log=event_log, clock=clock)
             if publisher is not None or event_log is not None
             else None
+        )
+        self._stock_relay = (
+            None
+            if inventory is None
+            else stock_relay_for(inventory, publisher, event_log, holder=self.holder, clock=clock)
         )
         self._applier = applier
         self._queue: FairQueue[_Turn] = FairQueue(
@@ -320,6 +331,8 @@ class Worker:
             return 0
         try:
             found = self._relay.relay_once()
+            if self._stock_relay is not None:
+                found += self._stock_relay.relay_once()
             if found:
                 self._on_relayed()
             return found  # noqa: TRY300 - nothing above it is left out of the handlers

@@ -1,8 +1,9 @@
 """How far a subscription's deliveries are: bounded, whatever its endpoint does.
 
 Events are sent in the order of the feed. One that is not taken holds back the later events of
-*its order* alone. Only when several attempts in a row fail, whatever they were about, is the
-endpoint itself taken to be in trouble: then nothing is sent but one probe at a time.
+*its order*, or of its stock item, alone. Only when several attempts in a row fail, whatever they
+were about, is the endpoint itself taken to be in trouble: then nothing is sent but one probe at
+a time.
 """
 
 from __future__ import annotations
@@ -29,10 +30,10 @@ FULL: Final = f"{DEAD_LETTERS_MAX} dead letters wait; see why, then replay them"
 
 
 @frozen
-class HeldOrder:
-    """Events of one order that wait for the first of them to be taken."""
+class HeldEvents:
+    """Events of one order or stock item that wait for the first of them to be taken."""
 
-    order_id: UUID
+    subject_id: UUID
     positions: tuple[int, ...]
     """In the feed, rising."""
     attempts: int
@@ -48,7 +49,8 @@ class DeadLetter:
     position: int
     event_id: UUID
     event_type: str
-    order_id: UUID
+    order_id: UUID | None
+    subject_id: UUID
     sequence: int
     attempts: int
     since: datetime
@@ -71,7 +73,7 @@ class DeliveryProgress:
     """Everything that happened at or below ``position`` was taken, is held, or is dead."""
 
     position: int = 0
-    held: tuple[HeldOrder, ...] = ()
+    held: tuple[HeldEvents, ...] = ()
     dead: tuple[DeadLetter, ...] = ()
     failures: int = 0
     """In a row, over all orders."""
@@ -99,6 +101,16 @@ class DeliveryProgress:
         return min(held.due_at for held in self.held)
 
     @property
+    def held_since(self) -> datetime | None:
+        """When the first of the held events was refused first; ``None``: there is none."""
+        return min((held.since for held in self.held), default=None)
+
+    @property
+    def done_up_to(self) -> int:
+        """The position up to which the feed is not needed any more, dead letters aside."""
+        return min((self.position, *(held.positions[0] - 1 for held in self.held)))
+
+    @property
     def has_room(self) -> bool:
         """Whether new events may be read: each of them may have to be held."""
         events = sum(len(held.positions) for held in self.held)
@@ -108,16 +120,16 @@ class DeliveryProgress:
         """Whether anything may be sent now."""
         return self.stopped is None and (self.resume_at is None or at >= self.resume_at)
 
-    def due(self, at: datetime) -> tuple[HeldOrder, ...]:
+    def due(self, at: datetime) -> tuple[HeldEvents, ...]:
         """Return the held orders that are due, the longest due first; in trouble, one probe."""
         in_turn = sorted(self.held, key=lambda held: held.due_at)
         if self.is_in_trouble:
             return tuple(in_turn[:1])
         return tuple(held for held in in_turn if held.due_at <= at)
 
-    def holding(self, order_id: UUID) -> HeldOrder | None:
-        """Return what is held of an order."""
-        return next((held for held in self.held if held.order_id == order_id), None)
+    def holding(self, subject_id: UUID) -> HeldEvents | None:
+        """Return what is held of an order or stock item."""
+        return next((held for held in self.held if held.subject_id == subject_id), None)
 
     # -- what came of it ---------------------------------------------------------------------
 
@@ -125,20 +137,22 @@ class DeliveryProgress:
         """Go on after *position*: nobody wants it."""
         return evolve(self, position=max(self.position, position))
 
-    def queued(self, position: int, order_id: UUID) -> DeliveryProgress:
-        """Let a new event wait behind the earlier ones of its order."""
+    def queued(self, position: int, subject_id: UUID) -> DeliveryProgress:
+        """Let a new event wait behind the earlier ones of its order or stock item."""
         held = tuple(
-            evolve(one, positions=(*one.positions, position)) if one.order_id == order_id else one
+            evolve(one, positions=(*one.positions, position))
+            if one.subject_id == subject_id
+            else one
             for one in self.held
         )
         return evolve(self.passed(position), held=held)
 
-    def taken(self, position: int, order_id: UUID, *, at: datetime) -> DeliveryProgress:
+    def taken(self, position: int, subject_id: UUID, *, at: datetime) -> DeliveryProgress:
         """Record that the endpoint took an event; what it refused before is due again soon."""
         held = []
         for one in self.held:
             left = one
-            if one.order_id == order_id:
+            if one.subject_id == subject_id:
                 rest = tuple(number for number in one.positions if number != position)
                 if not rest:
                     continue
@@ -154,10 +168,20 @@ class DeliveryProgress:
             resume_at=None,
         )
 
+    def forgotten(self, position: int, subject_id: UUID) -> DeliveryProgress:
+        """Pass over a held event that the feed does not have any more."""
+        held = (
+            evolve(one, positions=tuple(number for number in one.positions if number != position))
+            if one.subject_id == subject_id
+            else one
+            for one in self.held
+        )
+        return evolve(self, held=tuple(one for one in held if one.positions))
+
     def not_taken(self, position: int, event: EventEnvelope, failure: Failure) -> DeliveryProgress:
-        """Hold the event's order back; give the event up if it has failed for so long."""
+        """Hold back its order or stock item; give the event up if it has failed for so long."""
         at, give_up_after = failure.at, timedelta(seconds=failure.give_up_after_s)
-        known = self.holding(event.order_id)
+        known = self.holding(event.subject_id)
         positions = (position,) if known is None else known.positions
         since = at if known is None else known.since
         attempts = 1 if known is None else known.attempts + 1
@@ -169,6 +193,7 @@ class DeliveryProgress:
                 event.event_id,
                 event.event_type,
                 event.order_id,
+                event.subject_id,
                 event.sequence,
                 attempts,
                 since,
@@ -176,12 +201,12 @@ class DeliveryProgress:
                 failure.error,
             )
             dead = (*dead, letter)
-            # The order's next event is another matter: it gets the whole time.
+            # The next event of the order is another matter: it gets the whole time.
             positions, attempts, since = positions[1:], 0, at
-        held = [one for one in self.held if one.order_id != event.order_id]
+        held = [one for one in self.held if one.subject_id != event.subject_id]
         if positions:
             held.append(
-                HeldOrder(event.order_id, positions, attempts, since, due_at, failure.error)
+                HeldEvents(event.subject_id, positions, attempts, since, due_at, failure.error)
             )
         failures = self.failures + 1
         failing_since = self.failing_since or at
@@ -210,15 +235,24 @@ class DeliveryProgress:
         held = tuple(evolve(one, attempts=0, since=at, due_at=at) for one in self.held)
         return evolve(self, held=held, failures=0, failing_since=None, resume_at=None, stopped=None)
 
-    def replayed(self, event_id: UUID | None, *, at: datetime) -> DeliveryProgress:
-        """Let dead letters be sent again: one by its event's id, or all of them."""
-        chosen = [one for one in self.dead if event_id is None or one.event_id == event_id]
-        held = {one.order_id: one for one in self.held}
+    def replayed(
+        self, event_id: UUID | None, *, at: datetime, kept_from: int = 1
+    ) -> DeliveryProgress:
+        """Let dead letters be sent again: one by its event's id, or all of them.
+
+        Those below *kept_from* stay dead: the feed does not have their events any more.
+        """
+        chosen = [
+            one
+            for one in self.dead
+            if one.position >= kept_from and (event_id is None or one.event_id == event_id)
+        ]
+        held = {one.subject_id: one for one in self.held}
         for letter in chosen:
-            known = held.get(letter.order_id)
+            known = held.get(letter.subject_id)
             positions = (letter.position,) if known is None else (*known.positions, letter.position)
-            held[letter.order_id] = HeldOrder(
-                letter.order_id, tuple(sorted(positions)), 0, at, at, letter.error
+            held[letter.subject_id] = HeldEvents(
+                letter.subject_id, tuple(sorted(positions)), 0, at, at, letter.error
             )
         kept = tuple(one for one in self.dead if one not in chosen)
         return evolve(self, held=tuple(held.values()), dead=kept)

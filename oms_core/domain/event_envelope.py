@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
+from uuid import uuid5
 
 from attrs import frozen
 
@@ -26,11 +27,21 @@ class EventEnvelope:
     org_id: UUID
     user_id: str
     """Who caused it: ``system`` for the saga, otherwise the subject of the caller's token."""
-    order_id: UUID
+    order_id: UUID | None
+    """``None``: it belongs to no order but to a stock item, which the payload names."""
     sequence: int
-    """Per order 1..n without a gap."""
+    """Per order, or per stock item, 1..n without a gap."""
     payload: Mapping[str, Any]
-    """The change by name, both statuses and its facts: what the timeline shows, in JSON values."""
+    """In JSON values. Of an order: the change by name, both statuses and its facts, as the
+    timeline shows them. Of a stock item: the ledger entry."""
+
+    @property
+    def subject_id(self) -> UUID:
+        """What events keep their order within: the order, or else the stock item."""
+        if self.order_id is not None:
+            return self.order_id
+        sku, location = str(self.payload["sku"]), str(self.payload["location"])
+        return uuid5(self.org_id, f"{len(sku)}/{sku}/{location}")
 
     def to_document(self) -> dict[str, Any]:
         """Return it in JSON values; moments in UTC with a Z (RFC 3339)."""
@@ -41,7 +52,7 @@ class EventEnvelope:
             "tenant_id": str(self.tenant_id),
             "org_id": str(self.org_id),
             "user_id": self.user_id,
-            "order_id": str(self.order_id),
+            "order_id": None if self.order_id is None else str(self.order_id),
             "sequence": self.sequence,
             "payload": dict(self.payload),
         }

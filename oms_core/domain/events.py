@@ -20,7 +20,8 @@ if TYPE_CHECKING:
 Fact: TypeAlias = "str | int | bool | None"
 
 
-EVENT_TYPES: Final = ("order.created", "order.updated")
+INVENTORY_ADJUSTED: Final = "inventory.adjusted"
+EVENT_TYPES: Final = ("order.created", "order.updated", INVENTORY_ADJUSTED)
 
 
 class Change(StrEnum):

@@ -7,7 +7,7 @@ import hashlib
 import hmac
 from datetime import datetime, timedelta
 from typing import TYPE_CHECKING, Final
-from uuid import UUID
+from uuid import UUID, uuid5
 
 from attrs import evolve, field, frozen
 
@@ -19,6 +19,15 @@ if TYPE_CHECKING:
 SECRET_PREFIX: Final = "whsec_"  # noqa: S105 - what every secret begins with
 """How Standard Webhooks writes a symmetric secret; the rest is base64."""
 SECRETS_MAX: Final = 2
+
+SUBSCRIPTION_NAMESPACE: Final = UUID("c1b7a0f4-52d3-5e8e-b6a9-1f0d9c3e7a52")
+"""Fixed for ever: changing it would let a repeated subscribing subscribe twice."""
+
+
+def subscription_id_for(scope: Scope, idempotency_key: str) -> UUID:
+    """Derive a subscription's id from its idempotency key, as an order's is."""
+    name = f"{scope.tenant_id.hex}{scope.org_id.hex}{idempotency_key}"
+    return uuid5(SUBSCRIPTION_NAMESPACE, name)
 
 
 @frozen
@@ -54,6 +63,8 @@ class Subscription:
     """The newest first."""
     created_at: datetime
     is_enabled: bool = True
+    asked: str = ""
+    """What was asked for under the idempotency key that made it, as a SHA-256; "": no key."""
     version: int = 1
 
     def wants(self, event_type: str) -> bool:

@@ -13,6 +13,7 @@ from oms_core.ports.order_document import from_microseconds, to_microseconds
 
 if TYPE_CHECKING:
     from collections.abc import Collection, Mapping, Sequence
+    from datetime import datetime
 
 
 @frozen
@@ -33,8 +34,9 @@ class EventLog(Protocol):
       that will ever be at or below it.
     * An event has one position, however often and from however many processes at once it is
       appended: its ``event_id`` tells.
-    * Events of one order that are appended in sequence have rising positions.
+    * Events of one order or stock item that are appended in sequence have rising positions.
     * What ``append`` acknowledged is readable by the next read, after any crash.
+    * What is dropped are the lowest positions: what is kept has no gap.
     * Scopes never see each other, nor how much happens elsewhere.
 
     Every method raises ``StoreUnavailable`` when the store cannot answer: repeat the call.
@@ -43,7 +45,7 @@ class EventLog(Protocol):
     def append(self, events: Sequence[EventEnvelope]) -> None:
         """Give each event that is not there yet the next position of its scope.
 
-        The events may be of any orders and scopes. One write of the store for all.
+        The events may be of any orders, items and scopes. One write of the store for all.
         """
         ...
 
@@ -55,9 +57,34 @@ class EventLog(Protocol):
         """Return those of *event_ids* that are in the log of *scope*; for checkers."""
         ...
 
+    def oldest(self, scope: Scope) -> int:
+        """Tell the lowest position that is kept; 1 where nothing was dropped."""
+        ...
+
+    def scopes(self) -> Sequence[Scope]:
+        """Tell whose events there are."""
+        ...
+
+    def drop(self, scope: Scope, *, up_to: int | None, before: datetime, limit: int) -> int:
+        """Forget the oldest events; returns how many, 0: there are no more such.
+
+        Those that were appended before that moment, at or below position *up_to*, and no more
+        than *limit*. The last event of a scope is never dropped, and no position is given out
+        again. An event that is appended again after it was dropped is a new one.
+        """
+        ...
+
     def heads(self, scopes: Collection[Scope]) -> Mapping[Scope, int]:
         """Tell the last position of each of *scopes*; 0 where nothing happened."""
         ...
+
+
+def not_kept(oldest: int) -> str:
+    """Say to a reader what to do whose position lies below what is kept."""
+    return (
+        f"lies below what is kept: the oldest event has position {oldest}; read the orders and "
+        f"stock levels as they are now, and then go on after {oldest - 1}"
+    )
 
 
 def to_log_document(event: EventEnvelope) -> dict[str, Any]:
@@ -67,7 +94,7 @@ def to_log_document(event: EventEnvelope) -> dict[str, Any]:
         "type": event.event_type,
         "at_us": to_microseconds(event.timestamp),
         "user": event.user_id,
-        "order": str(event.order_id),
+        "order": None if event.order_id is None else str(event.order_id),
         "sequence": event.sequence,
         "payload": dict(event.payload),
     }
@@ -82,7 +109,7 @@ def from_log_document(scope: Scope, document: Mapping[str, Any]) -> EventEnvelop
         tenant_id=scope.tenant_id,
         org_id=scope.org_id,
         user_id=document["user"],
-        order_id=UUID(document["order"]),
+        order_id=None if document["order"] is None else UUID(document["order"]),
         sequence=document["sequence"],
         payload=document["payload"],
     )

@@ -232,7 +232,8 @@ class PaymentProvider(Protocol):
     ) -> Sequence[ProviderEvent]:
         """Verify a notification sent to *tenant_id* on its raw bytes and return its items.
 
-        What is authentic but tells nothing of a payment gives no item.
+        What is authentic but tells nothing of a payment gives no item. Names in *headers* may
+        come in any case (RFC 9110, section 5.1): servers and proxies rewrite it.
 
         Raises:
             WebhookRejected: forged, replayed, stale, malformed or another tenant's; store

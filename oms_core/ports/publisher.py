@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Protocol
+from typing import TYPE_CHECKING, Protocol, runtime_checkable
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
     from oms_core.domain.events import OrderEvent
+    from oms_core.domain.stock_event import StockEvent
 
 
 class EventPublisher(Protocol):
@@ -22,4 +23,16 @@ class EventPublisher(Protocol):
 
         Any exception means that they are to be offered again, all of them, later.
         """
+        ...
+
+
+@runtime_checkable
+class StockEventPublisher(Protocol):
+    """What an ``EventPublisher`` also is that takes ledger entries of the stock out.
+
+    One without this method is not offered any: it takes the events of orders alone.
+    """
+
+    def publish_stock(self, events: Sequence[StockEvent]) -> None:
+        """Hand over *events* of one stock item, in sequence, as with ``publish``."""
         ...

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Mapping
 from datetime import datetime
 from typing import TYPE_CHECKING, Any, Final, Protocol
@@ -16,7 +17,7 @@ from oms_core.domain.subscription import Subscription
 from oms_core.ports.order_document import from_microseconds, to_microseconds
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Iterable, Sequence
 
 
 @frozen
@@ -44,6 +45,24 @@ class Waiting:
         """Tell whether there is something to send, the feed having come to *head*."""
         held_is_due = self.next_held_at is not None and self.next_held_at <= at
         return (head > self.position and self.has_room) or held_is_due
+
+
+@frozen
+class DeliveryTally:
+    """How deliveries are, over all scopes: for monitoring, which sees no single subscriber."""
+
+    active: int = 0
+    failing: int = 0
+    """Enabled, and the last attempt was not taken."""
+    stopped: int = 0
+    """Enabled, and nothing is sent until a person acts."""
+    disabled: int = 0
+    held: int = 0
+    """Orders and stock items whose next event was not taken yet."""
+    dead: int = 0
+    """Events that were given up and not replayed."""
+    held_since: datetime | None = None
+    """When the first of the held events was refused first; ``None``: there is none."""
 
 
 class Subscriptions(Protocol):
@@ -85,6 +104,10 @@ class Subscriptions(Protocol):
         """Tell which are enabled, not stopped, not paused and not claimed, over all scopes."""
         ...
 
+    def tally(self) -> DeliveryTally:
+        """Count how deliveries are, over all scopes. Not for every second: it looks at all."""
+        ...
+
     def claim(self, scope: Scope, subscription_id: UUID, *, lease_s: float) -> Subscribed | None:
         """Claim one that is waiting; ``None``: it is not."""
         ...
@@ -110,6 +133,30 @@ def waiting_of(subscribed: Subscribed) -> Waiting:
         progress.has_room,
         progress.failures > 0,
     )
+
+
+def tally_of(kept: Iterable[Subscribed]) -> DeliveryTally:
+    """Count *kept*."""
+    states: Counter[str] = Counter()
+    held, dead = 0, 0
+    since: list[datetime] = []
+    for each in kept:
+        progress = each.progress
+        states[state_of(each)] += 1
+        held += len(progress.held)
+        dead += len(progress.dead)
+        if progress.held_since is not None:
+            since.append(progress.held_since)
+    return DeliveryTally(**states, held=held, dead=dead, held_since=min(since, default=None))
+
+
+def state_of(subscribed: Subscribed) -> str:
+    """Name the one field of a tally that counts the subscription."""
+    if not subscribed.subscription.is_enabled:
+        return "disabled"
+    if subscribed.progress.stopped is not None:
+        return "stopped"
+    return "failing" if subscribed.progress.failures else "active"
 
 
 def to_document(kept: Subscription | DeliveryProgress) -> dict[str, Any]:

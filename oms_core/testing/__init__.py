@@ -8,7 +8,7 @@ from oms_core.testing.at_once import at_once
 from oms_core.testing.clock import NOON, SimulatedClock
 from oms_core.testing.event_log_contract import EventLogContract
 from oms_core.testing.inbox_contract import InboxContract
-from oms_core.testing.inventory_contract import InventoryContract
+from oms_core.testing.inventory_contract import InventoryContract, StockOutboxContract
 from oms_core.testing.orders import (
     AWKWARD_STRINGS,
     a_saga_position,
@@ -40,6 +40,7 @@ __all__ = [
     "SignedNotification",
     "SimulatedClock",
     "StockAuditContract",
+    "StockOutboxContract",
     "StorageContract",
     "SubscriptionsContract",
     "a_saga_position",

@@ -3,15 +3,18 @@
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
+from datetime import timedelta
 from typing import TYPE_CHECKING
 
 from oms_core.domain.event_envelope import EventEnvelope, envelope_of
 from oms_core.domain.order_status import OrderStatus
 from oms_core.testing.at_once import at_once
+from oms_core.testing.clock import SimulatedClock
 from oms_core.testing.orders import AWKWARD_STRINGS, a_scope, an_order, with_status
 
 if TYPE_CHECKING:
     from oms_core.domain.scope import Scope
+    from oms_core.ports.clock import Clock
     from oms_core.ports.event_log import EventLog
 
 ACME = a_scope("acme")
@@ -32,19 +35,21 @@ class EventLogContract(ABC):
     Inherit and say how an empty log is made::
 
         class TestMyEventLog(EventLogContract):
-            def make_log(self) -> EventLog:
-                return MyEventLog()
+            def make_log(self, clock: Clock) -> EventLog:
+                return MyEventLog(clock)
     """
 
+    clock: SimulatedClock
     log: EventLog
 
     @abstractmethod
-    def make_log(self) -> EventLog:
-        """Make an empty log."""
+    def make_log(self, clock: Clock) -> EventLog:
+        """Make an empty log that goes by *clock*."""
 
     def setup_method(self) -> None:
         """Give every test a log of its own; pytest calls it."""
-        self.log = self.make_log()
+        self.clock = SimulatedClock()
+        self.log = self.make_log(self.clock)
 
     def read(self, scope: Scope = ACME, *, after: int = 0) -> list[EventEnvelope]:
         """Read everything after a position, and see that positions have no gap."""
@@ -208,3 +213,95 @@ class EventLogContract(ABC):
         read, *_ = at_once(work, range(4))
 
         assert sorted(e.event_id for e in read) == sorted(e.event_id for o in orders for e in o)
+
+    # -- dropping ------------------------------------------------------------------------------
+
+    def aged(self, *batches: list[EventEnvelope]) -> None:
+        """Append each batch, and let an hour pass after it."""
+        for batch in batches:
+            self.log.append(batch)
+            self.clock.advance(3_600)
+
+    def drop(self, *, older_than_s: float = 0.0, up_to: int | None = None) -> int:
+        """Drop everything that may be dropped of ACME's."""
+        before = self.clock.now() - timedelta(seconds=older_than_s)
+        dropped = 0
+        while batch := self.log.drop(ACME, up_to=up_to, before=before, limit=10):
+            dropped += batch
+        return dropped
+
+    def kept(self) -> list[int]:
+        """Return all positions there are."""
+        return [one.position for one in self.log.read(ACME, after=0, limit=10_000)]
+
+    def test_events_older_than_a_moment_are_dropped_and_no_others(self) -> None:
+        old, middle, new = (events_of(f"order-{number}") for number in range(3))
+        self.aged(old, middle, new)
+
+        assert self.drop(older_than_s=2.5 * 3_600) == 2
+
+        assert self.kept() == [3, 4, 5, 6]
+        assert self.log.oldest(ACME) == 3
+        assert self.read(after=2) == middle + new
+        assert self.log.heads([ACME]) == {ACME: 6}
+        assert self.drop(older_than_s=2.5 * 3_600) == 0
+
+    def test_nothing_above_a_position_that_is_needed_is_dropped(self) -> None:
+        self.aged(*(events_of(f"order-{number}", entries=1) for number in range(6)))
+
+        self.drop(up_to=3)
+
+        assert self.kept() == [4, 5, 6]
+
+    def test_the_last_event_is_never_dropped_and_no_position_is_given_out_again(self) -> None:
+        self.aged(*(events_of(f"order-{number}", entries=1) for number in range(3)))
+
+        self.drop()
+        self.drop(up_to=99)
+        self.log.append(events_of("later", entries=1))
+
+        assert self.kept() == [3, 4]
+        assert self.log.heads([ACME]) == {ACME: 4}
+
+    def test_an_event_that_is_kept_has_its_position_still_whatever_was_dropped(self) -> None:
+        old, new = events_of("old"), events_of("new")
+        self.aged(old, new)
+        self.drop(older_than_s=1.5 * 3_600)
+
+        self.log.append(new)
+
+        assert self.kept() == [3, 4]
+
+    def test_where_nothing_was_dropped_the_oldest_position_is_the_first(self) -> None:
+        assert self.log.oldest(ACME) == 1
+        assert self.drop() == 0
+
+        self.log.append(events_of("order-1"))
+
+        assert self.log.oldest(ACME) == 1
+
+    def test_dropping_leaves_other_scopes_alone(self) -> None:
+        theirs = events_of("key", scope=RIVAL)
+        self.aged(theirs, events_of("key"), events_of("more"))
+
+        self.drop()
+
+        assert self.read(RIVAL) == theirs
+        assert set(self.log.scopes()) == {ACME, RIVAL}
+        assert self.log.oldest(RIVAL) == 1
+
+    def test_droppers_and_appenders_at_once_leave_no_gap(self) -> None:
+        self.aged(*(events_of(f"old-{number}", entries=1) for number in range(30)))
+
+        def append_or_drop(number: int) -> None:
+            if number % 2:
+                self.log.append(events_of(f"new-{number}"))
+            else:
+                self.drop(older_than_s=1)
+
+        at_once(append_or_drop, range(8))
+
+        head = self.log.heads([ACME])[ACME]
+        assert head == 38
+        assert self.kept() == list(range(self.log.oldest(ACME), head + 1))
+        assert self.log.oldest(ACME) > 29

@@ -9,9 +9,9 @@ from uuid import UUID
 
 from attrs import evolve
 
-from oms_core.domain.delivery import DeadLetter, DeliveryProgress, HeldOrder
+from oms_core.domain.delivery import DeadLetter, DeliveryProgress, HeldEvents
 from oms_core.domain.subscription import SigningSecret, Subscription
-from oms_core.ports.subscriptions import Subscribed
+from oms_core.ports.subscriptions import DeliveryTally, Subscribed
 from oms_core.testing.at_once import at_once
 from oms_core.testing.clock import NOON, SimulatedClock
 from oms_core.testing.orders import a_scope
@@ -44,9 +44,18 @@ def a_subscription(number: int = 1, *, scope: Scope = ACME) -> Subscription:
 def a_full_progress() -> DeliveryProgress:
     """Return a progress with every field set, which is due at noon."""
     order_id, event_id = UUID(int=4711), UUID(int=4712)
-    held = HeldOrder(order_id, (3, 5), 2, NOON, NOON, "answered 500")
+    held = HeldEvents(order_id, (3, 5), 2, NOON, NOON, "answered 500")
     dead = DeadLetter(
-        1, event_id, "order.created", order_id, 1, 9, NOON, NOON + timedelta(days=3), "no answer"
+        1,
+        event_id,
+        "order.created",
+        order_id,
+        order_id,
+        1,
+        9,
+        NOON,
+        NOON + timedelta(days=3),
+        "no answer",
     )
     return DeliveryProgress(7, (held,), (dead,), 2, NOON, NOON, None)
 
@@ -184,6 +193,25 @@ class SubscriptionsContract(ABC):
 
         self.clock.advance(10)
         assert [w.subscription_id for w in self.kept.waiting()] == [paused.subscription.id]
+
+    def test_nobody_subscribing_is_counted_as_nothing(self) -> None:
+        assert self.kept.tally() == DeliveryTally()
+
+    def test_all_are_counted_by_how_their_deliveries_are(self) -> None:
+        active, failing, stopped, disabled = (
+            self.added(n, scope=s) for n, s in enumerate((ACME, RIVAL, ACME, RIVAL), 1)
+        )
+        assert self.recorded(active, DeliveryProgress(5))
+        assert self.recorded(failing, a_full_progress())
+        assert self.recorded(stopped, evolve(a_full_progress(), stopped="the endpoint is gone"))
+        assert self.kept.save(evolve(disabled.subscription, is_enabled=False))
+
+        assert self.kept.tally() == DeliveryTally(
+            active=1, failing=1, stopped=1, disabled=1, held=2, dead=2, held_since=NOON
+        )
+        assert self.recorded(self.found(failing), DeliveryProgress(9))
+        assert self.recorded(self.found(stopped), DeliveryProgress(9))
+        assert self.kept.tally() == DeliveryTally(active=3, disabled=1)
 
     def test_a_claim_keeps_others_away_until_it_is_recorded_or_runs_out(self) -> None:
         subscribed = self.added()

@@ -37,18 +37,20 @@ def test_the_feed_is_read_from_any_position_on(oms: RunCommand, lived: str) -> N
     rest = json.loads(oms("events", "--after", "3", "--json").out)
     shown = oms("events", "--limit", "2").out.splitlines()
 
-    assert [event["position"] for event in everything["events"]] == [1, 2, 3, 4]
-    assert rest == {"events": everything["events"][3:], "next_after": 4}
+    assert [event["position"] for event in everything["events"]] == [1, 2, 3, 4, 5]
+    assert rest == {"events": everything["events"][3:], "next_after": 5}
     assert shown[1].split()[0] == "1"
     assert shown[1].split()[3:] == [lived, "order_placed", "pat"]
-    assert oms("events", "--after", "4").out == "Nothing has happened since.\n"
+    stock = oms("events", "--after", "4").out.splitlines()[1].split()
+    assert stock[3:7] == ["CRUNCHY-ARMCHAIR", "at", "default", "+100"]
+    assert oms("events", "--after", "5").out == "Nothing has happened since.\n"
 
 
 def test_a_position_that_does_not_exist_yet_is_refused(oms: RunCommand, lived: str) -> None:
-    refused = oms("events", "--after", "5")
+    refused = oms("events", "--after", "6")
 
     assert refused.code == 2
-    assert "after lies beyond the last position, 4" in refused.err
+    assert "after lies beyond the last position, 5" in refused.err
 
 
 def test_nobody_subscribes_at_first(oms: RunCommand, system: OrderManagement) -> None:
@@ -102,7 +104,9 @@ def test_dead_letters_are_listed_and_replayed(
     """Given up at once, at an address where nothing may be sent: no network is needed."""
     monkeypatch.setenv("OMS__WEBHOOKS__ALLOW_HTTP", "true")
     monkeypatch.setenv("OMS__WEBHOOKS__GIVE_UP_AFTER_S", "0")
-    added = oms("subscriptions", "add", "http://localhost:9/", "--after", "3").out
+    added = oms(
+        "subscriptions", "add", "http://localhost:9/", "--after", "3", "--type", "order.updated"
+    ).out
     own = added.split()[1]
     with open_system(load_config()) as impatient:
         impatient.webhooks.deliver_due()
@@ -137,7 +141,7 @@ def test_a_subscription_that_is_not_there(
         (["https://127.0.0.1/"], "oms: url must name a host with a public address.\n"),
         (
             [URL, "--type", "order.moved"],
-            "oms: event_types must hold only order.created, order.updated.\n",
+            "oms: event_types must hold only order.created, order.updated, inventory.adjusted.\n",
         ),
         ([URL, "--after", "9"], "oms: after lies beyond the last position, 0.\n"),
     ],

@@ -145,6 +145,7 @@ def test_stock_arrives_with_its_ledger_and_every_promise(path: Path, name: str) 
     with SqliteDatabase(path) as database:
         before = SqliteInventory(database, clock)
         before.adjust(scope, StockMovement("m-1", ARMCHAIR, 9, "delivery", NOON, "pat"))
+        before.mark_published(before.claim_unpublished("relay", limit=9, lease_s=9))
         before.adjust(scope, StockMovement("m-2", LAMP, 5, "delivery", NOON, "pat"))
         both = [Demand(ARMCHAIR, 2), Demand(LAMP, 1)]
         calls: dict[str, Callable[[Any], object]] = {
@@ -183,6 +184,11 @@ def test_stock_arrives_with_its_ledger_and_every_promise(path: Path, name: str) 
             after.movements(scope, ARMCHAIR),
             after.movements(scope, LAMP),
         )
+        news = {each.item: each for each in after.claim_unpublished("relay", limit=9, lease_s=9)}
+        assert news[LAMP].movements == after.movements(scope, LAMP)
+        assert news[ARMCHAIR].movements == after.movements(scope, ARMCHAIR, after=1)
+        after.mark_published([*news.values()])
+        assert list(after.claim_unpublished("relay", limit=9, lease_s=9)) == []
         late = after.reserve(scope, "tombstone", [Demand(LAMP, 1)], allocation=Allocation())
         assert type(late).__name__ == "AlreadyReleased"
         clock.advance(61)

@@ -199,6 +199,7 @@ def test_no_command_about_stock_scans_or_sorts(
         inventory.levels(scope, sku=sku, location=location, cursor=page.next_cursor)
     inventory.levels(scope, items=[ARMCHAIR, StockItem("FLYING-RUG")])
     inventory.movements(scope, ARMCHAIR, after=1)
+    inventory.mark_published(inventory.claim_unpublished("relay", limit=9, lease_s=30))
 
     assert len(wire.sent) >= 60
     assert used_indexes(database, wire) == indexes_of(

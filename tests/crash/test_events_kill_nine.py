@@ -18,6 +18,7 @@ if TYPE_CHECKING:
 
 KILLS: Final = 3
 ORDERS_A_ROUND: Final = 25
+ENTRIES_A_ROUND: Final = 10
 SETTLE_MAX_S: Final = 60.0
 WEBHOOKS: Final = """
 [webhooks]
@@ -41,7 +42,7 @@ def site(tmp_path: Path) -> Iterator[Site]:
     made.kill_all()
 
 
-def test_killed_while_publishing_nothing_is_lost_and_every_order_is_told_in_order(
+def test_killed_while_publishing_nothing_is_lost_and_every_order_and_item_is_told_in_order(
     site: Site,
 ) -> None:
     """F47 and F48: a server and a worker relay and deliver; both are killed, again and again."""
@@ -50,15 +51,18 @@ def test_killed_while_publishing_nothing_is_lost_and_every_order_is_told_in_orde
         endpoint.script(*troubles * 10)
         site.start(workers=1)
         secret = subscribed(site, endpoint)
-        deliver_stock(site)
+        deliver_stock(site, 1_000, "delivery")
         placed: list[str] = []
         for kill in range(KILLS):
+            for number in range(ENTRIES_A_ROUND):
+                deliver_stock(site, 1, f"delivery-{kill}-{number}")
             placed += [place(site, f"order-{kill}-{n}") for n in range(ORDERS_A_ROUND)]
             wait_until(lambda: endpoint.received)
             site.kill_all()
             site.start(workers=1)
         timelines = {order_id: confirmed(site, order_id) for order_id in placed}
-        events = wait_for_feed(site, sum(map(len, timelines.values())))
+        entries = 1 + KILLS * ENTRIES_A_ROUND
+        events = wait_for_feed(site, sum(map(len, timelines.values())) + entries)
         wait_until(lambda: len({e["event_id"] for e in endpoint.events}) == len(events))
         assert site.stop() == [0, 0]
 
@@ -68,6 +72,10 @@ def test_killed_while_publishing_nothing_is_lost_and_every_order_is_told_in_orde
         changes = [e["payload"]["change"] for e in events if e["order_id"] == order_id]
         assert changes == [entry["change"] for entry in timeline]
         assert endpoint.positions_by_order[order_id] == list(range(1, len(timeline) + 1))
+    booked = [event for event in events if event["event_type"] == "inventory.adjusted"]
+    assert [event["sequence"] for event in booked] == list(range(1, entries + 1))
+    assert sum(event["payload"]["quantity_delta"] for event in booked) == 999 + entries
+    assert endpoint.positions_by_order[None] == list(range(1, entries + 1))
     for delivery in endpoint.received:
         Webhook(secret).verify(delivery.body, delivery.headers)
 
@@ -79,9 +87,9 @@ def subscribed(site: Site, endpoint: Endpoint) -> str:
     return str(answer.body["secret"])
 
 
-def deliver_stock(site: Site) -> None:
-    entry = {"sku": "CRUNCHY-ARMCHAIR", "quantity_delta": 1_000, "reason": "delivery"}
-    key = {"Idempotency-Key": "delivery"}
+def deliver_stock(site: Site, quantity: int, name: str) -> None:
+    entry = {"sku": "CRUNCHY-ARMCHAIR", "quantity_delta": quantity, "reason": "delivery"}
+    key = {"Idempotency-Key": name}
     assert site.request("POST", "/api/v1/inventory/adjust", entry, key).status == 200
 
 

@@ -4,7 +4,7 @@ import pytest
 
 from oms_core.ports.authentication import Role
 from oms_core.testing import a_scope
-from tests.support.api import Api
+from tests.support.api import ARMCHAIR, Api
 
 EVENTS = "/api/v1/events"
 
@@ -17,8 +17,9 @@ def test_everything_that_happened_to_an_order_is_in_the_feed_as_in_its_timeline(
     page = api.get(EVENTS, role=Role.VIEWER).json
 
     timeline = api.get(f"/api/v1/oms/orders/{order_id}").json["timeline"]
-    assert [event["position"] for event in page["events"]] == [1, 2, 3, 4]
-    assert page["next_after"] == 4
+    of_order = [event for event in page["events"] if event["order_id"] is not None]
+    assert [event["position"] for event in page["events"]] == [1, 2, 3, 4, 5]
+    assert page["next_after"] == 5
     assert [
         {
             "sequence": event["sequence"],
@@ -26,10 +27,27 @@ def test_everything_that_happened_to_an_order_is_in_the_feed_as_in_its_timeline(
             "actor": event["user_id"],
             **event["payload"],
         }
-        for event in page["events"]
+        for event in of_order
     ] == timeline
-    assert [e["event_type"] for e in page["events"]] == ["order.created", *["order.updated"] * 3]
-    assert {event["order_id"] for event in page["events"]} == {str(order_id)}
+    assert [e["event_type"] for e in of_order] == ["order.created", *["order.updated"] * 3]
+    assert {event["order_id"] for event in of_order} == {str(order_id)}
+
+
+def test_stock_that_is_booked_is_in_the_feed_as_in_the_ledger(api: Api) -> None:
+    api.receive(quantity=7)
+    api.oms.run_until_idle()
+
+    (event,) = api.get(EVENTS, role=Role.VIEWER).json["events"]
+
+    assert (event["event_type"], event["order_id"]) == ("inventory.adjusted", None)
+    assert (event["sequence"], event["user_id"]) == (1, "clerk")
+    assert event["payload"] == {
+        "movement_id": "delivery-1",
+        "sku": ARMCHAIR,
+        "location": "default",
+        "quantity_delta": 7,
+        "reason": "delivery",
+    }
 
 
 def test_a_reader_catches_up_page_by_page_and_hears_of_nothing_twice(api: Api) -> None:
@@ -46,9 +64,9 @@ def test_a_reader_catches_up_page_by_page_and_hears_of_nothing_twice(api: Api) -
         read += page["events"]
         after = page["next_after"]
 
-    assert [event["position"] for event in read] == list(range(1, 13))
-    assert len({event["event_id"] for event in read}) == 12
-    assert page == {"events": [], "next_after": 12}
+    assert [event["position"] for event in read] == list(range(1, 14))
+    assert len({event["event_id"] for event in read}) == 13
+    assert page == {"events": [], "next_after": 13}
 
 
 def test_other_organizations_see_an_empty_feed_that_tells_nothing(api: Api) -> None:
@@ -68,10 +86,10 @@ def test_a_position_that_does_not_exist_yet_is_refused(api: Api) -> None:
     api.place()
     api.oms.run_until_idle()
 
-    result = api.get(EVENTS, query_string="after=5")
+    result = api.get(EVENTS, query_string="after=6")
 
     assert result.status_code == 400
-    assert "beyond the last position, 4" in result.json["errors"][0]["message"]
+    assert "beyond the last position, 5" in result.json["errors"][0]["message"]
 
 
 @pytest.mark.parametrize(

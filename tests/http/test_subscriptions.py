@@ -44,9 +44,9 @@ def test_a_subscriber_gets_every_event_as_it_stands_in_the_feed(
     assert made.status_code == 201
     assert made.headers["location"] == f"{SUBSCRIPTIONS}/{made.json['subscription_id']}"
     assert [{**e, "position": p} for p, e in enumerate(endpoint.events, 1)] == feed
-    assert {event["order_id"] for event in endpoint.events} == {order_id}
+    assert {event["order_id"] for event in endpoint.events} == {order_id, None}
     shown = get(api, made.headers["location"]).json
-    assert shown == {key: v for key, v in made.json.items() if key != "secret"} | {"position": 4}
+    assert shown == {key: v for key, v in made.json.items() if key != "secret"} | {"position": 5}
 
 
 def test_the_secret_is_shown_once(api: Api, endpoint: Endpoint) -> None:
@@ -176,3 +176,52 @@ def test_without_a_feed_there_are_no_webhooks() -> None:
     api = Api(feed=False)
 
     assert get(api, SUBSCRIPTIONS).json["code"] == "feed_switched_off"
+
+
+def test_subscribing_again_under_one_key_subscribes_once_and_shows_the_secret_once(
+    api: Api, endpoint: Endpoint
+) -> None:
+    key = {"Idempotency-Key": "shop-hooks"}
+    body = {"url": endpoint.url, "event_types": ["order.created", "order.updated"]}
+
+    first = post(api, SUBSCRIPTIONS, body, headers=key)
+    turned = {**body, "event_types": [*reversed(body["event_types"])]}
+    again = post(api, SUBSCRIPTIONS, turned, headers=key)
+
+    assert (first.status_code, again.status_code) == (201, 201)
+    assert "idempotent-replayed" not in first.headers
+    assert again.headers["idempotent-replayed"] == "true"
+    assert again.headers["location"] == first.headers["location"]
+    assert again.json == {**first.json, "secret": None}
+    assert len(get(api, SUBSCRIPTIONS).json["subscriptions"]) == 1
+
+
+def test_a_key_that_subscribed_to_something_else_is_refused(api: Api, endpoint: Endpoint) -> None:
+    key = {"Idempotency-Key": "shop-hooks"}
+    post(api, SUBSCRIPTIONS, {"url": endpoint.url}, headers=key)
+
+    refused = post(api, SUBSCRIPTIONS, {"url": endpoint.url + "/other"}, headers=key)
+
+    assert (refused.status_code, refused.json["code"]) == (422, "idempotency_key_reused")
+    assert len(get(api, SUBSCRIPTIONS).json["subscriptions"]) == 1
+
+
+def test_the_key_of_a_subscription_is_nobody_elses_and_free_when_it_is_deleted(
+    api: Api, endpoint: Endpoint
+) -> None:
+    key = {"Idempotency-Key": "shop-hooks"}
+    ours = post(api, SUBSCRIPTIONS, {"url": endpoint.url}, headers=key)
+    theirs = post(api, SUBSCRIPTIONS, {"url": endpoint.url}, headers=key, scope=a_scope("rival"))
+
+    api.call("DELETE", ours.headers["location"], role=Role.ADMIN)
+    anew = post(api, SUBSCRIPTIONS, {"url": endpoint.url}, headers=key)
+
+    assert theirs.json["subscription_id"] != ours.json["subscription_id"]
+    assert anew.json["secret"] not in {None, ours.json["secret"]}
+
+
+def test_a_malformed_key_is_told_beside_the_mistakes_in_the_body(api: Api) -> None:
+    refused = post(api, SUBSCRIPTIONS, {"url": "ftp://x"}, headers={"Idempotency-Key": "k" * 256})
+
+    assert refused.status_code == 400
+    assert {each["pointer"] for each in refused.json["errors"]} == {"/Idempotency-Key", "/url"}

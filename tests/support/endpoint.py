@@ -111,9 +111,9 @@ class Endpoint:
         return [delivery.event for delivery in self.received]
 
     @property
-    def positions_by_order(self) -> dict[str, list[int]]:
-        """The sequences that came, by order, repeats left out."""
-        found: dict[str, list[int]] = {}
+    def positions_by_order(self) -> dict[str | None, list[int]]:
+        """The sequences that came, by order, repeats left out; those of no order under ``None``."""
+        found: dict[str | None, list[int]] = {}
         for event in self.events:
             sequences = found.setdefault(event["order_id"], [])
             if event["sequence"] not in sequences:

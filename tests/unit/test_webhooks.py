@@ -1,6 +1,7 @@
 """Deliveries to real endpoints on the loopback, by a simulated clock."""
 
 import random
+from collections import Counter
 from collections.abc import Iterator
 from time import monotonic, sleep
 from typing import Any
@@ -21,8 +22,10 @@ from oms_core.application.webhooks import (
 )
 from oms_core.domain.delivery import HELD_ORDERS_MAX, DeliveryProgress
 from oms_core.domain.event_envelope import EventEnvelope
+from oms_core.domain.inventory import StockItem, StockMovement
+from oms_core.domain.stock_event import StockEvent, stock_envelope_of
 from oms_core.errors import InvalidInput, SubscriptionNotFound
-from oms_core.testing import SimulatedClock, a_scope
+from oms_core.testing import SimulatedClock, a_scope, at_once
 from oms_core.testing.event_log_contract import events_of
 from tests.support.endpoint import Delivery, Endpoint, an_endpoint
 
@@ -36,6 +39,7 @@ class Outpost:
     def __init__(self, settings: DeliverySettings | None = None) -> None:
         self.clock = SimulatedClock()
         self.log = MemoryEventLog()
+        self._numbers: Counter[str] = Counter()
         self.subscriptions = MemorySubscriptions(self.clock)
         self.sender = HttpWebhookSender(timeout_s=0.3, allow_http=True, allow_private=True)
         self.webhooks = self.another_process(settings)
@@ -52,6 +56,7 @@ class Outpost:
 
     def subscribe(self, endpoint: Endpoint, **asked: Any) -> tuple[UUID, str]:
         new = self.webhooks.subscribe(SCOPE, Subscribe(url=endpoint.url, **asked))
+        assert new.secret is not None
         return new.subscribed.subscription.id, new.secret
 
     def happen(self, *keys: str, entries: int = 2) -> list[EventEnvelope]:
@@ -59,6 +64,19 @@ class Outpost:
         events = [event for key in keys for event in events_of(key, entries=entries)]
         self.log.append(events)
         return events
+
+    def book(self, *skus: str) -> list[EventEnvelope]:
+        """Let one piece of each of these arrive."""
+        booked = []
+        for sku in skus:
+            self._numbers[sku] += 1
+            number = self._numbers[sku]
+            movement = StockMovement(
+                f"{sku}/{number}", StockItem(sku), 1, "delivery", self.clock.now(), "pat"
+            )
+            booked.append(stock_envelope_of(StockEvent(SCOPE, movement, number)))
+        self.log.append(booked)
+        return booked
 
     def progress(self, subscription_id: UUID) -> DeliveryProgress:
         return self.webhooks.get(SCOPE, subscription_id).progress
@@ -117,6 +135,7 @@ def test_the_library_that_subscribers_use_takes_a_message_and_refuses_a_forged_o
         sender = HttpWebhookSender(allow_http=True, allow_private=True)
         webhooks = Webhooks(MemorySubscriptions(), log, sender)
         secret = webhooks.subscribe(SCOPE, Subscribe(url=endpoint.url)).secret
+        assert secret is not None
         log.append(events_of("one", entries=1))
         webhooks.deliver_due()
         webhooks.close()
@@ -200,6 +219,56 @@ def test_an_event_that_is_refused_holds_up_its_order_and_no_other(
     outpost.live_through(3 * 3_600)
     assert endpoint.events[-3:] == [event.to_document() for event in events]
     assert outpost.progress(subscription_id).held == ()
+
+
+def test_a_ledger_entry_that_is_refused_holds_up_its_item_and_no_other(
+    outpost: Outpost, endpoint: Endpoint
+) -> None:
+    subscription_id, _ = outpost.subscribe(endpoint)
+    poison, lamp, later = outpost.book("CRUNCHY-ARMCHAIR", "WOBBLY-LAMP", "CRUNCHY-ARMCHAIR")
+    endpoint.behaviour = lambda d: 500 if d.event["event_id"] == str(poison.event_id) else 204
+
+    outpost.webhooks.deliver_due()
+
+    assert endpoint.events == [poison.to_document(), lamp.to_document()]
+    (held,) = outpost.progress(subscription_id).held
+    assert (held.subject_id, held.positions) == (poison.subject_id, (1, 3))
+    endpoint.behaviour = lambda _: 204
+    outpost.live_through(600)
+    assert endpoint.events[-2:] == [poison.to_document(), later.to_document()]
+    assert outpost.progress(subscription_id).held == ()
+
+
+def test_a_ledger_entry_that_was_given_up_is_a_dead_letter_without_an_order(
+    outpost: Outpost, endpoint: Endpoint
+) -> None:
+    subscription_id, _ = outpost.subscribe(endpoint)
+    (poison,) = outpost.book("CRUNCHY-ARMCHAIR")
+    endpoint.behaviour = lambda d: 500 if d.event["event_id"] == str(poison.event_id) else 204
+    for _ in range(3 * 24 + 2):
+        outpost.live_through(3_600, step_s=3_600)
+        outpost.book("WOBBLY-LAMP")
+
+    (letter,) = outpost.progress(subscription_id).dead
+    assert (letter.order_id, letter.subject_id) == (None, poison.subject_id)
+    endpoint.behaviour = lambda _: 204
+    assert outpost.webhooks.replay(SCOPE, subscription_id, ReplayDeadLetters()) == 1
+    outpost.webhooks.deliver_due()
+    assert poison.to_document() in endpoint.events[-3:]
+
+
+def test_of_many_who_subscribe_at_once_under_one_key_one_is_shown_the_secret_that_counts(
+    outpost: Outpost, endpoint: Endpoint
+) -> None:
+    request = Subscribe(url=endpoint.url)
+
+    made = at_once(
+        lambda _: outpost.webhooks.subscribe(SCOPE, request, idempotency_key="hooks"), range(8)
+    )
+
+    (kept,) = outpost.webhooks.list_all(SCOPE)
+    assert [new.secret for new in made if new.secret] == [kept.subscription.secrets[0].value]
+    assert {new.subscribed.subscription.id for new in made} == {kept.subscription.id}
 
 
 @pytest.mark.parametrize("trouble", [500, 302, 429, Endpoint.HANG, Endpoint.DROP])
@@ -520,5 +589,6 @@ def test_who_unsubscribed_gets_nothing_more(outpost: Outpost, endpoint: Endpoint
 def test_no_secret_is_in_what_is_shown(outpost: Outpost, endpoint: Endpoint) -> None:
     new = outpost.webhooks.subscribe(SCOPE, Subscribe(url=endpoint.url))
 
+    assert new.secret is not None
     assert new.secret not in repr(new)
     assert new.secret not in repr(outpost.webhooks.list_all(SCOPE))

@@ -9,7 +9,14 @@ from typing import TYPE_CHECKING
 from attrs import define, evolve
 
 from oms_core.ports.clock import SystemClock
-from oms_core.ports.subscriptions import Subscribed, Waiting, is_waiting, waiting_of
+from oms_core.ports.subscriptions import (
+    DeliveryTally,
+    Subscribed,
+    Waiting,
+    is_waiting,
+    tally_of,
+    waiting_of,
+)
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -76,6 +83,11 @@ class MemorySubscriptions:
             return [
                 waiting_of(kept.subscribed) for kept in self._kept.values() if _is_free(kept, now)
             ]
+
+    def tally(self) -> DeliveryTally:
+        """Count how deliveries are; see ``Subscriptions.tally``."""
+        with self._lock:
+            return tally_of([kept.subscribed for kept in self._kept.values()])
 
     def claim(self, scope: Scope, subscription_id: UUID, *, lease_s: float) -> Subscribed | None:
         """Claim one; see ``Subscriptions.claim``."""

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Final
 
 from oms_core import OrderManagement, Settings
 from oms_core.application.saga import Backoff
@@ -19,6 +19,8 @@ from oms_entrypoints.bootstrap.webhooks import make_webhooks
 
 if TYPE_CHECKING:
     from oms_entrypoints.config import Config
+
+_DAY_S: Final = 86_400.0
 
 
 def open_system(config: Config) -> OrderManagement:
@@ -112,4 +114,5 @@ def _settings(config: Config) -> Settings:
         ),
         runner=RunnerSettings(lease_s=worker.lease_s),
         worker=WorkerSettings(worker.threads, worker.poll_s, worker.queue_max),
+        keep_events_s=config.events.keep_days * _DAY_S or None,
     )

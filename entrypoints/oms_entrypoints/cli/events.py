@@ -13,6 +13,7 @@ from oms_entrypoints.cli.store_access import opened
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
+    from oms_core.domain.event_envelope import EventEnvelope
     from oms_core.domain.scope import Scope
     from oms_core.ports.event_log import LoggedEvent
 
@@ -49,14 +50,26 @@ def _print(found: Sequence[LoggedEvent]) -> None:
     if not found:
         console().print("Nothing has happened since.")
         return
-    rows = table("position", "at", "order", "change", "by", numbers=["position"])
+    rows = table("position", "at", "of", "change", "by", numbers=["position"])
     for logged in found:
         event = logged.event
         rows.add_row(
             str(logged.position),
             f"{event.timestamp:%Y-%m-%d %H:%M:%S}",
-            str(event.order_id),
-            Text(str(event.payload["change"])),
+            Text(_subject_of(event)),
+            Text(_change_in(event)),
             Text(event.user_id),
         )
     console().print(rows)
+
+
+def _subject_of(event: EventEnvelope) -> str:
+    if event.order_id is not None:
+        return str(event.order_id)
+    return f"{event.payload['sku']} at {event.payload['location']}"
+
+
+def _change_in(event: EventEnvelope) -> str:
+    if event.order_id is not None:
+        return str(event.payload["change"])
+    return f"{event.payload['quantity_delta']:+d} {event.payload['reason']}"

@@ -20,7 +20,7 @@ if TYPE_CHECKING:
     from collections.abc import Sequence
     from uuid import UUID
 
-    from oms_core.application.webhooks import NewSecret
+    from oms_core.application.webhooks import NewSecret, NewSubscription
     from oms_core.domain.delivery import DeadLetter
     from oms_core.domain.scope import Scope
     from oms_core.ports.subscriptions import Subscribed
@@ -155,7 +155,7 @@ def replay(
     click.echo(f"Sent again: {replayed}.")
 
 
-def _print_secret(new: NewSecret) -> None:
+def _print_secret(new: NewSecret | NewSubscription) -> None:
     click.echo(f"subscription  {new.subscribed.subscription.id}")
     click.echo(f"secret        {new.secret}")
 
@@ -201,7 +201,7 @@ def _print_dead(dead: Sequence[DeadLetter]) -> None:
     for letter in dead:
         rows.add_row(
             str(letter.event_id),
-            str(letter.order_id),
+            "-" if letter.order_id is None else str(letter.order_id),
             str(letter.sequence),
             f"{letter.at:%Y-%m-%d %H:%M:%S}",
             str(letter.attempts),

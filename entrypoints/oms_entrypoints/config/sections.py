@@ -457,6 +457,11 @@ class EventsSection:
         default=True,
         says="Keep every event for GET /api/v1/events; false: events stay with their orders.",
     )
+    keep_days: int = setting(
+        Whole(0, 36_500),
+        default=0,
+        says="How many days the feed keeps events; 0: for ever.",
+    )
 
 
 @frozen

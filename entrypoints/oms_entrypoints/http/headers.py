@@ -69,6 +69,17 @@ def text_of(value: str) -> str:
         return value
 
 
+def optional_key_of(header: str | None, mistakes: list[Mistake]) -> str | None:
+    """Read the header ``Idempotency-Key`` where it may be left out, or add to *mistakes*."""
+    if header is None:
+        return None
+    key = text_of(header)
+    wrong = IDEMPOTENCY_KEY.mistake(key)
+    if wrong:
+        mistakes.append(Mistake("/Idempotency-Key", wrong))
+    return key
+
+
 def etag_of(version: int) -> str:
     """Return the entity tag of an order's version."""
     return f'"{version}"'

@@ -12,11 +12,13 @@ from prometheus_client.registry import Collector
 
 from oms_core.domain.saga_position import SagaState
 from oms_core.errors import OmsError
+from oms_core.ports.webhook_sender import AttemptOutcome
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
 
     from oms_core.application.order_management import OrderManagement
+    from oms_core.application.webhooks import Webhooks
     from oms_entrypoints.scheduled_checks import CheckReports
 
 UNMATCHED: Final = "(unmatched)"
@@ -72,6 +74,13 @@ class Metrics:
             ["provider", "reason"],
             registry=self.registry,
         )
+        self._attempts = Counter(
+            "oms_delivery_attempts",
+            "Attempts of this process to deliver an event to a subscriber's endpoint: taken, "
+            "not_taken (it is sent again) or gone (the endpoint answered 410).",
+            ["result"],
+            registry=self.registry,
+        )
         self._reasons: set[str] = set()
         self._children: dict[tuple[str, str, int], tuple[Counter, Histogram]] = {}
         ProcessCollector(registry=self.registry)
@@ -79,6 +88,11 @@ class Metrics:
     def watch(self, oms: OrderManagement) -> None:
         """Ask store and inventory how they are whenever somebody looks."""
         self.registry.register(_StoresCollector(oms))
+        if oms.delivers:
+            for outcome in AttemptOutcome:
+                self._attempts.labels(outcome.value)
+            oms.webhooks.on_attempt(lambda outcome: self._attempts.labels(outcome.value).inc())
+            self.registry.register(_DeliveriesCollector(oms.webhooks))
 
     def watch_checks(self, reports: CheckReports) -> None:
         """Show what the scheduled checks of this process came to last."""
@@ -129,6 +143,48 @@ class Metrics:
     def page(self) -> tuple[bytes, str]:
         """Return the figures, counted now, and their content type."""
         return generate_latest(self.registry), CONTENT_TYPE_LATEST
+
+
+class _DeliveriesCollector(Collector):
+    """Over all tenants together: a label for each subscription would be one for each customer."""
+
+    def __init__(self, webhooks: Webhooks) -> None:
+        self._webhooks = webhooks
+
+    def describe(self) -> Iterable[GaugeMetricFamily]:
+        """Name the figures without asking anybody: registering must not need it."""
+        return self._families()
+
+    def collect(self) -> Iterable[GaugeMetricFamily]:
+        """Ask the store. While it does not answer there is no count, rather than a wrong one."""
+        families = subscriptions, held, dead, since = self._families()
+        try:
+            tally = self._webhooks.tally()
+        except OmsError:
+            return families
+        for state in ("active", "failing", "stopped", "disabled"):
+            subscriptions.add_metric([state], getattr(tally, state))
+        held.add_metric([], tally.held)
+        dead.add_metric([], tally.dead)
+        if tally.held_since is not None:
+            since.add_metric([], tally.held_since.timestamp())
+        return families
+
+    @staticmethod
+    def _families() -> tuple[GaugeMetricFamily, ...]:
+        return (
+            GaugeMetricFamily(
+                "oms_delivery_subscriptions", "Subscriptions by state.", labels=["state"]
+            ),
+            GaugeMetricFamily(
+                "oms_delivery_held", "Orders and stock items whose next event was not taken yet."
+            ),
+            GaugeMetricFamily("oms_delivery_dead_letters", "Events that were given up."),
+            GaugeMetricFamily(
+                "oms_delivery_held_since_timestamp_seconds",
+                "When the first of the held events was refused first; none: nothing is held.",
+            ),
+        )
 
 
 class _StoresCollector(Collector):

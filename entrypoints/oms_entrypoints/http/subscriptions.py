@@ -10,15 +10,16 @@ import falcon
 
 from oms_core.application.request_reader import read
 from oms_core.application.webhooks import ChangeSubscription, ReplayDeadLetters, Subscribe
-from oms_core.errors import SubscriptionNotFound
+from oms_core.errors import InvalidInput, Mistake, SubscriptionNotFound
 from oms_core.ports.authentication import Role
-from oms_entrypoints.http.headers import uuid_of
+from oms_entrypoints.http.headers import optional_key_of, uuid_of
 from oms_entrypoints.http.json_body import read_json
 from oms_entrypoints.http.query import refuse_query
 from oms_entrypoints.http.resource import Permits, Resource, caller_of, send_json
 from oms_entrypoints.http.views import (
     dead_letter_list_view,
     new_secret_view,
+    new_subscription_view,
     replayed_view,
     subscription_list_view,
     subscription_view,
@@ -62,13 +63,22 @@ class SubscriptionsResource(Resource):
         self._body_limit_bytes = body_limit_bytes
 
     def on_post(self, req: Request, resp: Response) -> None:
-        """Subscribe; the answer alone holds the secret."""
+        """Subscribe; the first answer alone holds the secret."""
         refuse_query(req.query_string)
-        request = read(Subscribe, read_json(req, self._body_limit_bytes))
-        new = self._oms.webhooks.subscribe(caller_of(req).scope, request)
+        mistakes: list[Mistake] = []
+        key = optional_key_of(req.env.get("HTTP_IDEMPOTENCY_KEY"), mistakes)
+        try:
+            request = read(Subscribe, read_json(req, self._body_limit_bytes))
+        except InvalidInput as invalid:
+            raise InvalidInput((*mistakes, *invalid.mistakes)) from None
+        if mistakes:
+            raise InvalidInput(tuple(mistakes))
+        new = self._oms.webhooks.subscribe(caller_of(req).scope, request, idempotency_key=key)
         resp.status = falcon.HTTP_201
+        if new.secret is None:
+            resp.set_header("Idempotent-Replayed", "true")
         resp.set_header("Location", f"{SUBSCRIPTIONS}/{new.subscribed.subscription.id}")
-        send_json(resp, new_secret_view(new))
+        send_json(resp, new_subscription_view(new))
 
     def on_get(self, req: Request, resp: Response) -> None:
         """List all."""

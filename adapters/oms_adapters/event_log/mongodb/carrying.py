@@ -19,7 +19,7 @@ from oms_core.ports.carrying import CarriedDocument
 
 def _store(carried: CarriedDocument) -> dict[str, Any]:
     scope = Scope(UUID(carried["tenant"]), UUID(carried["org"]))
-    return segment_of(scope, carried["position"], [carried["document"]])
+    return segment_of(scope, carried["position"], [carried["document"]], carried["logged_us"])
 
 
 def _write(stored: Mapping[str, Any]) -> CarriedDocument:
@@ -28,6 +28,7 @@ def _write(stored: Mapping[str, Any]) -> CarriedDocument:
         "tenant": str(stored["tenant"]),
         "org": str(stored["org"]),
         "position": stored["first"],
+        "logged_us": int(stored["logged_us"]),
         "document": json.loads(text),
     }
 

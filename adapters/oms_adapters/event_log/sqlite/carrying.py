@@ -16,6 +16,7 @@ def _write(row: Mapping[str, Any]) -> CarriedDocument:
         "tenant": str(UUID(bytes=row["tenant"])),
         "org": str(UUID(bytes=row["org"])),
         "position": row["position"],
+        "logged_us": row["logged_us"],
         "document": loaded(row["document"]),
     }
 
@@ -25,7 +26,7 @@ SHELVES: Final = (
         "event_segments",
         "events",
         key=("tenant", "org", "position"),
-        columns=("tenant", "org", "position", "document"),
+        columns=("tenant", "org", "position", "logged_us", "document"),
         write=_write,
         follows=frozenset({"id"}),
     ),

@@ -5,13 +5,17 @@ from __future__ import annotations
 import json
 import sqlite3
 from collections.abc import Collection, Mapping, Sequence
+from datetime import datetime
+from itertools import takewhile
 from typing import Any, Final
 from uuid import UUID
 
 from oms_adapters.sqlite import Schema, SqliteDatabase
 from oms_core.domain.event_envelope import EventEnvelope
 from oms_core.domain.scope import Scope
+from oms_core.ports.clock import Clock, SystemClock
 from oms_core.ports.event_log import LoggedEvent, by_scope, from_log_document, to_log_document
+from oms_core.ports.order_document import to_microseconds
 
 EVENTS: Final = Schema(
     "events",
@@ -29,12 +33,17 @@ EVENTS: Final = Schema(
             """,
             "CREATE UNIQUE INDEX events_by_id ON events (tenant, org, id)",
         ),
+        (
+            # When it was appended; what is there already counts from now on.
+            "ALTER TABLE events ADD COLUMN logged_us INTEGER NOT NULL DEFAULT 0",
+            "UPDATE events SET logged_us = 1000000 * CAST(strftime('%s', 'now') AS INTEGER)",
+        ),
     ),
 )
 
 _HEAD: Final = "SELECT coalesce(max(position), 0) FROM events WHERE tenant = ? AND org = ?"
 _ADD: Final = """
-INSERT INTO events (tenant, org, position, id, document) VALUES (?, ?, ?, ?, ?)
+INSERT INTO events (tenant, org, position, id, document, logged_us) VALUES (?, ?, ?, ?, ?, ?)
 ON CONFLICT (tenant, org, id) DO NOTHING
 """
 _READ: Final = """
@@ -44,6 +53,14 @@ ORDER BY position LIMIT ?
 _KNOWN: Final = "SELECT id FROM events WHERE tenant = ? AND org = ? AND id IN ({places})"
 _ASKED_MAX: Final = 500
 """SQLite takes a limited number of parameters."""
+_OLDEST: Final = "SELECT coalesce(min(position), 1) FROM events WHERE tenant = ? AND org = ?"
+_NEXT_SCOPE: Final = """
+SELECT tenant, org FROM events WHERE (tenant, org) > (?, ?) ORDER BY tenant, org LIMIT 1
+"""
+_LOWEST: Final = """
+SELECT position, logged_us FROM events WHERE tenant = ? AND org = ? ORDER BY position LIMIT ?
+"""
+_DROP: Final = "DELETE FROM events WHERE tenant = ? AND org = ? AND position <= ?"
 
 
 class SqliteEventLog:
@@ -56,8 +73,9 @@ class SqliteEventLog:
         StoreUnusable: a newer version of this program has changed the table.
     """
 
-    def __init__(self, database: SqliteDatabase) -> None:
+    def __init__(self, database: SqliteDatabase, clock: Clock | None = None) -> None:
         self._database = database
+        self._clock = clock or SystemClock()
         database.migrate(EVENTS)
 
     def append(self, events: Sequence[EventEnvelope]) -> None:
@@ -70,10 +88,11 @@ class SqliteEventLog:
             return
 
         def run(connection: sqlite3.Connection) -> None:
+            now_us = to_microseconds(self._clock.now())
             for key, rows in prepared:
                 (head,) = connection.execute(_HEAD, key).fetchone()
                 for row in rows:
-                    head += connection.execute(_ADD, (*key, head + 1, *row)).rowcount
+                    head += connection.execute(_ADD, (*key, head + 1, *row, now_us)).rowcount
 
         self._database.write(run)
 
@@ -100,6 +119,44 @@ class SqliteEventLog:
             )
             found |= {UUID(bytes=event_id) for (event_id,) in rows}
         return found
+
+    def oldest(self, scope: Scope) -> int:
+        """Tell the lowest position; see ``EventLog.oldest``."""
+        key = _key_of(scope)
+        return self._database.read(
+            lambda connection: int(connection.execute(_OLDEST, key).fetchone()[0])
+        )
+
+    def scopes(self) -> Sequence[Scope]:
+        """Tell whose events there are; see ``EventLog.scopes``."""
+
+        def run(connection: sqlite3.Connection) -> list[tuple[bytes, bytes]]:
+            # From one to the next by the key: their events are not looked at.
+            found: list[tuple[bytes, bytes]] = []
+            after = (b"", b"")
+            while (row := connection.execute(_NEXT_SCOPE, after).fetchone()) is not None:
+                after = (row[0], row[1])
+                found.append(after)
+            return found
+
+        found = self._database.read(run)
+        return [Scope(UUID(bytes=tenant), UUID(bytes=org)) for tenant, org in found]
+
+    def drop(self, scope: Scope, *, up_to: int | None, before: datetime, limit: int) -> int:
+        """Forget the oldest events; see ``EventLog.drop``."""
+        key, before_us = _key_of(scope), to_microseconds(before)
+
+        def run(connection: sqlite3.Connection) -> int:
+            (head,) = connection.execute(_HEAD, key).fetchone()
+            last = head - 1 if up_to is None else min(up_to, head - 1)
+            old = takewhile(
+                lambda row: row[0] <= last and row[1] < before_us,
+                connection.execute(_LOWEST, (*key, limit)).fetchall(),
+            )
+            reached = max((position for position, _ in old), default=0)
+            return connection.execute(_DROP, (*key, reached)).rowcount
+
+        return self._database.write(run)
 
     def heads(self, scopes: Collection[Scope]) -> Mapping[Scope, int]:
         """Tell the last positions; see ``EventLog.heads``."""

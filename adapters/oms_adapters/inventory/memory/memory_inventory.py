@@ -7,6 +7,7 @@ from collections import defaultdict
 from datetime import timedelta
 from typing import TYPE_CHECKING
 
+from oms_adapters.inventory.memory import outbox
 from oms_adapters.inventory.memory.audit import MemoryStockAudit
 from oms_adapters.inventory.memory.warehouse import Reservation, Warehouse, summed
 from oms_core.domain.inventory import (
@@ -37,10 +38,11 @@ if TYPE_CHECKING:
     from oms_core.domain.scope import Scope
     from oms_core.ports.clock import Clock
     from oms_core.ports.inventory import CommitOutcome, HardenOutcome, ReserveOutcome
+    from oms_core.ports.stock_outbox import UnpublishedStock
 
 
 class MemoryInventory:
-    """Promises stock from the memory of this process; implements ``Inventory``.
+    """Promises stock from the memory of this process; implements ``Inventory``, ``StockOutbox``.
 
     Every call is one turn of one lock, so that it happens whole or not at all. SOFT
     reservations lapse by *clock* (by default the machine's), noticed by whichever call comes next.
@@ -197,6 +199,25 @@ class MemoryInventory:
         with self._lock:
             ledger = self._warehouse(scope, self._clock.now()).ledger(item)
             return tuple(ledger[after : after + limit])
+
+    # -- events ----------------------------------------------------------------------------
+
+    def claim_unpublished(
+        self,
+        holder: str,  # noqa: ARG002 - the token tells claims apart, and nobody asks who
+        *,
+        limit: int,
+        lease_s: float,
+    ) -> Sequence[UnpublishedStock]:
+        """Claim items whose ledger has grown; see ``StockOutbox.claim_unpublished``."""
+        now = self._clock.now()
+        with self._lock:
+            return outbox.claim(self._warehouses, now=now, limit=limit, lease_s=lease_s)
+
+    def mark_published(self, sent: Sequence[UnpublishedStock]) -> None:
+        """Record that entries left; see ``StockOutbox.mark_published``."""
+        with self._lock:
+            outbox.mark(self._warehouses, sent)
 
     def ping(self) -> None:
         """Memory is always there; see ``Inventory.ping``."""

@@ -37,6 +37,10 @@ class Stock:
     on_hand: int = 0
     reserved: int = 0
     ledger: list[StockMovement] = Factory(list)
+    published: int = 0
+    """So many entries of the ledger have left as events."""
+    claimed_until: datetime | None = None
+    token: int = 0
 
     @property
     def level(self) -> StockLevel:
@@ -68,6 +72,8 @@ class Warehouse:
     def __init__(self) -> None:
         self.reservations: dict[str, Reservation] = {}
         self.movements: dict[str, StockMovement] = {}
+        self.news: dict[Place, Stock] = {}
+        """Items with entries that have not left as events, those waiting longest first."""
         self._stock: dict[Place, Stock] = {}
         self._places: list[Place] = []
         self._places_at: defaultdict[str, list[Place]] = defaultdict(list)
@@ -94,6 +100,7 @@ class Warehouse:
             insort(self._places_at[movement.item.location], place)
         stock.on_hand += movement.quantity_delta
         stock.ledger.append(movement)
+        self.news.setdefault(place, stock)
         self.movements[movement.movement_id] = movement
         return stock.level
 

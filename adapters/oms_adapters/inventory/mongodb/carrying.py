@@ -32,6 +32,10 @@ def _store_level(carried: CarriedDocument) -> Document:
         "on_hand": carried["on_hand"],
         "available": carried["on_hand"] - carried["reserved"],
         "entries": carried["entries"],
+        "published": carried["published"],
+        **({"has_news": True} if carried["entries"] > carried["published"] else {}),
+        "events_from_us": 0,
+        "events_token": 0,
     }
 
 
@@ -43,6 +47,7 @@ def _write_level(stored: Mapping[str, Any]) -> CarriedDocument:
         "on_hand": stored["on_hand"],
         "reserved": stored["on_hand"] - stored["available"],
         "entries": stored["entries"],
+        "published": stored["published"],
     }
 
 

@@ -23,6 +23,7 @@ from oms_adapters.inventory.mongodb.collections import (
     TO_LAPSE,
 )
 from oms_adapters.inventory.mongodb.levels import page_of
+from oms_adapters.inventory.mongodb.outbox import LedgerOutbox, movement_from
 from oms_adapters.inventory.mongodb.reservation import Reservation, State, from_stored, summed
 from oms_adapters.inventory.mongodb.turns import Turns
 from oms_adapters.inventory.mongodb.warehouse import (
@@ -59,7 +60,8 @@ from oms_core.errors import (
 from oms_core.ports.clock import Clock
 from oms_core.ports.cursors import decode_stock_cursor, encode_stock_cursor
 from oms_core.ports.inventory import CommitOutcome, HardenOutcome, ReserveOutcome, StockPage
-from oms_core.ports.order_document import from_microseconds, to_microseconds
+from oms_core.ports.order_document import to_microseconds
+from oms_core.ports.stock_outbox import UnpublishedStock
 
 T = TypeVar("T")
 
@@ -72,7 +74,7 @@ _BEGINNING_US: Final = Int64(-(2**63))
 
 
 class MongoInventory:
-    """Promises stock from *database*; implements ``Inventory``.
+    """Promises stock from *database*; implements ``Inventory``, ``StockOutbox``.
 
     Every call that changes something is one transaction: it happens whole or not at all,
     also if the process dies between any two of its writes, and no two calls, from whichever
@@ -91,6 +93,7 @@ class MongoInventory:
         self._stock = database.collection(STOCK)
         self._movements = database.collection(MOVEMENTS)
         self._reservations = database.collection(RESERVATIONS)
+        self._outbox = LedgerOutbox(database)
         self._turns = Turns()
         self._lapsing = Lock()
 
@@ -332,17 +335,25 @@ class MongoInventory:
                     self._movements.find(wanted).sort("number", 1).limit(limit).hint(BY_NUMBER.name)
                 )
             )
-        return tuple(
-            StockMovement(
-                each["id"],
-                item,
-                each["quantity_delta"],
-                each["reason"],
-                from_microseconds(each["at_us"]),
-                each["actor"],
-            )
-            for each in found
-        )
+        return tuple(movement_from(each, item) for each in found)
+
+    # -- events ----------------------------------------------------------------------------
+
+    def claim_unpublished(
+        self,
+        holder: str,  # noqa: ARG002 - the token tells claims apart, and nobody asks who
+        *,
+        limit: int,
+        lease_s: float,
+    ) -> Sequence[UnpublishedStock]:
+        """Claim items whose ledger has grown; see ``StockOutbox.claim_unpublished``."""
+        with _as_inventory():
+            return self._outbox.claim(self._time.expression(), limit=limit, lease_s=lease_s)
+
+    def mark_published(self, sent: Sequence[UnpublishedStock]) -> None:
+        """Record that entries left; see ``StockOutbox.mark_published``."""
+        with _as_inventory():
+            self._outbox.mark(sent, self._time.expression())
 
     def ping(self) -> None:
         """Write a little, durably; see ``Inventory.ping``."""

@@ -153,7 +153,11 @@ class Warehouse:
         condition = {"available": {"$gte": -delta}} if delta < 0 else {}
         done = self._stock.update_one(
             {**place, **condition},
-            {"$inc": {"on_hand": delta, "available": delta, "entries": 1}},
+            {
+                "$inc": {"on_hand": delta, "available": delta, "entries": 1},
+                "$set": {"has_news": True},
+                "$setOnInsert": {"published": 0, "events_from_us": 0, "events_token": 0},
+            },
             upsert=delta >= 0,  # the item is known from now on
             session=self._session,
         )
@@ -180,12 +184,14 @@ class Warehouse:
             return
         updates = []
         for demand in demands:
-            change = {field: sign * demand.quantity for field, sign in signs.items()}
+            added = {field: sign * demand.quantity for field, sign in signs.items()}
+            change: Document = {"$inc": added}
             if entries:
-                change["entries"] = entries
+                added["entries"] = entries
+                change["$set"] = {"has_news": True}
             condition = {"available": {"$gte": demand.quantity}} if only_if_available else {}
             place = place_of(self._scope, demand.item)
-            updates.append(UpdateOne({**place, **condition}, {"$inc": change}))
+            updates.append(UpdateOne({**place, **condition}, change))
         done = self._stock.bulk_write(updates, ordered=True, session=self._session)
         if done.matched_count < len(updates):
             raise SoldOut

@@ -34,8 +34,10 @@ SHELVES: Final = (
         "stock",
         "stock",
         key=_ITEM,
-        columns=(*_ITEM, "on_hand", "reserved", "entries"),
+        columns=(*_ITEM, "on_hand", "reserved", "entries", "published"),
         write=_scoped,
+        # A claim on events means nothing where nobody holds one.
+        follows=frozenset({"events_from_us", "events_token"}),
     ),
     TableShelf(
         "stock_movements",

@@ -9,6 +9,7 @@ from typing import Final, TypeVar
 
 from attrs import evolve
 
+from oms_adapters.inventory.sqlite import outbox
 from oms_adapters.inventory.sqlite.audit import SqliteStockAudit
 from oms_adapters.inventory.sqlite.levels import Query, levels_of_items, levels_of_scope
 from oms_adapters.inventory.sqlite.reservation import Reservation, State, summed
@@ -40,6 +41,7 @@ from oms_core.ports.clock import Clock, SystemClock
 from oms_core.ports.cursors import decode_stock_cursor, encode_stock_cursor
 from oms_core.ports.inventory import CommitOutcome, HardenOutcome, ReserveOutcome, StockPage
 from oms_core.ports.order_document import from_microseconds, to_microseconds
+from oms_core.ports.stock_outbox import UnpublishedStock
 
 T = TypeVar("T")
 
@@ -54,7 +56,7 @@ ORDER BY number LIMIT ?
 
 
 class SqliteInventory:
-    """Promises stock from *database*; implements ``Inventory``.
+    """Promises stock from *database*; implements ``Inventory``, ``StockOutbox``.
 
     Every call is one operation of one transaction, so that it happens whole or not at all,
     and no two see the same piece available, from whichever thread or process. SOFT
@@ -249,6 +251,37 @@ class SqliteInventory:
             for movement_id, delta, reason, at_us, actor in rows
         )
 
+    # -- events ----------------------------------------------------------------------------
+
+    def claim_unpublished(
+        self,
+        holder: str,  # noqa: ARG002 - the token tells claims apart, and nobody asks who
+        *,
+        limit: int,
+        lease_s: float,
+    ) -> Sequence[UnpublishedStock]:
+        """Claim items whose ledger has grown; see ``StockOutbox.claim_unpublished``."""
+        now_us = to_microseconds(self._clock.now())
+        if not self._read(
+            lambda connection: connection.execute(outbox.WAITING, (now_us, 1)).fetchall()
+        ):
+            return []
+
+        def run(connection: sqlite3.Connection) -> list[UnpublishedStock]:
+            now = self._clock.now()
+            until_us = to_microseconds(now + timedelta(seconds=lease_s))
+            return outbox.claim(
+                connection, now_us=to_microseconds(now), until_us=until_us, limit=limit
+            )
+
+        return self._change(run)
+
+    def mark_published(self, sent: Sequence[UnpublishedStock]) -> None:
+        """Record that entries left; see ``StockOutbox.mark_published``."""
+        if sent:
+            now_us = to_microseconds(self._clock.now())
+            self._change(lambda connection: outbox.mark(connection, sent, now_us=now_us))
+
     def ping(self) -> None:
         """Write and flush a little; see ``Inventory.ping``."""
         try:
@@ -282,13 +315,16 @@ class SqliteInventory:
                 return None
             return (run(warehouse, now),)
 
+        # More lapses than one transaction should hold up the others for: take turns.
+        while (answer := self._change(lapse_and_run)) is None:
+            pass
+        return answer[0]
+
+    def _change(self, run: Callable[[sqlite3.Connection], T]) -> T:
         try:
-            # More lapses than one transaction should hold up the others for: take turns.
-            while (answer := self._database.write(lapse_and_run)) is None:
-                pass
+            return self._database.write(run)
         except StoreUnavailable as error:
             raise InventoryUnavailable(error.reason) from error
-        return answer[0]
 
     def _read(self, run: Callable[[sqlite3.Connection], T]) -> T:
         try:

@@ -62,5 +62,14 @@ INVENTORY: Final = Schema(
             ON stock_reservations (tenant, org, lapses_us) WHERE lapses_us IS NOT NULL
             """,
         ),
+        (
+            # How far the ledger of each item has left as events, and who sends them now.
+            "ALTER TABLE stock ADD COLUMN published INTEGER NOT NULL DEFAULT 0",
+            "ALTER TABLE stock ADD COLUMN events_from_us INTEGER NOT NULL DEFAULT 0",
+            "ALTER TABLE stock ADD COLUMN events_token INTEGER NOT NULL DEFAULT 0",
+            """
+            CREATE INDEX stock_unpublished ON stock (events_from_us) WHERE entries > published
+            """,
+        ),
     ),
 )

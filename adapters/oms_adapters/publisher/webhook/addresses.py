@@ -8,7 +8,7 @@ address is checked after it was resolved, and what was checked is what is connec
 from __future__ import annotations
 
 import ipaddress
-import socket
+from collections.abc import Sequence
 from typing import Final, TypeAlias
 
 Address: TypeAlias = "ipaddress.IPv4Address | ipaddress.IPv6Address"
@@ -34,17 +34,14 @@ def is_public(address: Address) -> bool:
     return address.is_global and not address.is_multicast
 
 
-def resolve(host: str, port: int, *, allow_private: bool) -> list[str]:
-    """Return addresses of *host*, all of them fit to be connected to.
+def fit(addresses: Sequence[str], *, allow_private: bool) -> Sequence[str]:
+    """Return those of a name's *addresses* that are tried, if all are fit to be connected to.
 
     One address that is not makes all of them unfit: a name that has both is up to no good.
 
     Raises:
         ForbiddenAddress: one of them is private, loopback, link-local or otherwise not public.
-        OSError: the name cannot be resolved.
     """
-    found = socket.getaddrinfo(host, port, type=socket.SOCK_STREAM)
-    addresses = list(dict.fromkeys(str(entry[4][0]) for entry in found))
     if not allow_private and not all(map(_is_public_text, addresses)):
         raise ForbiddenAddress
     return addresses[:ADDRESSES_MAX]

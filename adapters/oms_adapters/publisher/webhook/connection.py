@@ -12,8 +12,9 @@ from typing import Final
 
 from attrs import frozen
 
-from oms_adapters.publisher.webhook.addresses import resolve
+from oms_adapters.publisher.webhook.addresses import fit
 from oms_adapters.publisher.webhook.deadlines import Deadlines
+from oms_adapters.publisher.webhook.resolver import Resolver
 
 ANSWER_MAX_BYTES: Final = 1_024
 """More of an answer's body is not read; the connection ends there."""
@@ -53,6 +54,7 @@ class EndpointConnection(HTTPConnection):
         timeout_s: float,
         allow_private: bool,
         deadlines: Deadlines,
+        resolver: Resolver,
     ) -> None:
         super().__init__(origin.host, origin.port, timeout=timeout_s)
         self._origin = origin
@@ -60,14 +62,16 @@ class EndpointConnection(HTTPConnection):
         self._timeout_s = timeout_s
         self._allow_private = allow_private
         self._deadlines = deadlines
+        self._resolver = resolver
         self._ends_at = 0.0
         self.was_cut = False
 
     def connect(self) -> None:
         """Connect to the first address that answers."""
         origin = self._origin
-        addresses = resolve(origin.host, origin.port, allow_private=self._allow_private)
-        plain = self._connected(addresses)
+        left_s = self._ends_at - time.monotonic()
+        addresses = self._resolver.addresses(origin.host, origin.port, timeout_s=left_s)
+        plain = self._connected(fit(addresses, allow_private=self._allow_private))
         plain.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
         self.sock = plain
         if self._tls is not None:

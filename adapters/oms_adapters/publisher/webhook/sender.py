@@ -16,6 +16,7 @@ from urllib.parse import SplitResult, urlsplit
 from oms_adapters.publisher.webhook.addresses import ForbiddenAddress, is_forbidden_literal
 from oms_adapters.publisher.webhook.connection import Answer, EndpointConnection, Origin
 from oms_adapters.publisher.webhook.deadlines import Deadlines
+from oms_adapters.publisher.webhook.resolver import LookUp, NotResolvedInTime, Resolver, look_up
 from oms_core.ports.webhook_sender import Attempt, AttemptOutcome
 
 IDLE_MAX_S: Final = 15.0
@@ -42,12 +43,14 @@ class HttpWebhookSender:
         allow_http: bool = False,
         allow_private: bool = False,
         tls: ssl.SSLContext | None = None,
+        look_up: LookUp = look_up,
     ) -> None:
         self._timeout_s = timeout_s
         self._allow_http = allow_http
         self._allow_private = allow_private
         self._tls = tls
         self._deadlines = Deadlines()
+        self._resolver = Resolver(look_up)
         self._lock = threading.Lock()
         self._idle: defaultdict[Origin, list[tuple[float, EndpointConnection]]] = defaultdict(list)
 
@@ -120,6 +123,7 @@ class HttpWebhookSender:
             timeout_s=self._timeout_s,
             allow_private=self._allow_private,
             deadlines=self._deadlines,
+            resolver=self._resolver,
         )
 
     def _tls_context(self) -> ssl.SSLContext:
@@ -152,6 +156,8 @@ class HttpWebhookSender:
 
     def _sentence(self, error: Exception, connection: EndpointConnection, origin: Origin) -> str:
         """Say what happened without the system's words, which may say too much of us."""
+        if isinstance(error, NotResolvedInTime):
+            return f"{origin.host} could not be resolved within {self._timeout_s:g} s"
         if connection.was_cut or isinstance(error, TimeoutError):
             return f"no whole answer within {self._timeout_s:g} s"
         match error:

@@ -21,6 +21,7 @@ from oms_core.domain.subscription import Subscription
 from oms_core.ports.clock import Clock
 from oms_core.ports.order_document import from_microseconds, to_microseconds
 from oms_core.ports.subscriptions import (
+    DeliveryTally,
     Subscribed,
     Waiting,
     progress_from,
@@ -34,9 +35,46 @@ NAME: Final = "webhook_subscriptions"
 BY_SCOPE: Final = Index(
     "webhook_subscriptions_by_scope", (("tenant", 1), ("org", 1), ("created_us", 1), ("id", 1))
 )
-WEBHOOKS: Final = Schema(
-    "webhook_subscriptions", version=1, collections=(Collection(NAME, (BY_SCOPE,)),)
+
+
+def _count_if(*conditions: Document) -> Document:
+    return {"$sum": {"$cond": [{"$and": list(conditions)}, 1, 0]}}
+
+
+def _not(condition: Document) -> Document:
+    return {"$not": [condition]}
+
+
+_TOLD: Final = ("tenant", "org", "id", "position", "next_held_us", "has_room", "failing")
+"""What ``waiting`` tells of a subscription."""
+# Holds all that is told of those that wait, several times a second: the documents, each with up
+# to a thousand dead letters, are not even read.
+WAITING: Final = Index(
+    "webhook_subscriptions_waiting",
+    (
+        ("enabled", 1),
+        ("stopped", 1),
+        ("resume_us", 1),
+        ("claimed_until_us", 1),
+        *((name, 1) for name in _TOLD),
+    ),
 )
+WEBHOOKS: Final = Schema(
+    "webhook_subscriptions", version=2, collections=(Collection(NAME, (BY_SCOPE, WAITING)),)
+)
+_IS_ENABLED: Final = {"$eq": ["$enabled", True]}
+_IS_STOPPED: Final = {"$eq": ["$stopped", True]}
+_IS_FAILING: Final = {"$eq": ["$failing", True]}
+_TALLY: Final = {
+    "_id": None,
+    "active": _count_if(_IS_ENABLED, _not(_IS_STOPPED), _not(_IS_FAILING)),
+    "failing": _count_if(_IS_ENABLED, _not(_IS_STOPPED), _IS_FAILING),
+    "stopped": _count_if(_IS_ENABLED, _IS_STOPPED),
+    "disabled": _count_if(_not(_IS_ENABLED)),
+    "held": {"$sum": "$held"},
+    "dead": {"$sum": "$dead"},
+    "held_since_us": {"$min": "$held_since_us"},
+}
 _MICROSECOND: Final = timedelta(microseconds=1)
 
 
@@ -94,10 +132,17 @@ class MongoSubscriptions:
 
     def waiting(self) -> Sequence[Waiting]:
         """Tell which may be delivered to; see ``Subscriptions.waiting``."""
-        fields = ("tenant", "org", "id", "position", "next_held_us", "has_room", "failing")
-        found = self._database.run(
-            lambda: list(self._kept.find(self._free(), dict.fromkeys(fields, 1)))
-        )
+        # By our own measure of the server's time, which is never ahead of it, since an index
+        # cannot be asked for "now". The claim looks at the server's clock.
+        now_us = Int64(to_microseconds(self._time.now()))
+        wanted = {
+            "enabled": True,
+            "stopped": False,
+            "resume_us": {"$lte": now_us},
+            "claimed_until_us": {"$lte": now_us},
+        }
+        told = {"_id": 0, **dict.fromkeys(_TOLD, 1)}
+        found = self._database.run(lambda: list(self._kept.find(wanted, told, hint=WAITING.name)))
         return [
             Waiting(
                 Scope(each["tenant"], each["org"]),
@@ -109,6 +154,17 @@ class MongoSubscriptions:
             )
             for each in found
         ]
+
+    def tally(self) -> DeliveryTally:
+        """Count how deliveries are; see ``Subscriptions.tally``."""
+        found = self._database.run(lambda: list(self._kept.aggregate([{"$group": _TALLY}])))
+        if not found:
+            return DeliveryTally()
+        (counted,) = found
+        since_us = counted.pop("held_since_us")
+        del counted["_id"]
+        since = None if since_us is None else from_microseconds(since_us)
+        return DeliveryTally(**counted, held_since=since)
 
     def claim(self, scope: Scope, subscription_id: UUID, *, lease_s: float) -> Subscribed | None:
         """Claim one; see ``Subscriptions.claim``."""
@@ -194,6 +250,11 @@ def _facets_of(progress: DeliveryProgress) -> Document:
         "failing": progress.failures > 0,
         "resume_us": Int64(0 if resume_at is None else to_microseconds(resume_at)),
         "stopped": progress.stopped is not None,
+        "held": len(progress.held),
+        "dead": len(progress.dead),
+        "held_since_us": (
+            None if progress.held_since is None else Int64(to_microseconds(progress.held_since))
+        ),
         "progress": _to_text(progress),
     }
 

@@ -39,6 +39,9 @@ SHELVES: Final = (
                 "next_held_us",
                 "has_room",
                 "failing",
+                "held",
+                "held_since_us",
+                "dead",
                 "resume_us",
                 "claimed_until_us",
             }

@@ -16,6 +16,7 @@ from oms_core.domain.subscription import Subscription
 from oms_core.ports.clock import Clock, SystemClock
 from oms_core.ports.order_document import from_microseconds, to_microseconds
 from oms_core.ports.subscriptions import (
+    DeliveryTally,
     Subscribed,
     Waiting,
     progress_from,
@@ -52,19 +53,44 @@ WEBHOOKS: Final = Schema(
             ) STRICT
             """,
         ),
+        (
+            # For monitoring: how many orders are held up, and events given up.
+            "ALTER TABLE webhook_subscriptions ADD COLUMN held INTEGER NOT NULL DEFAULT 0",
+            "ALTER TABLE webhook_subscriptions ADD COLUMN dead INTEGER NOT NULL DEFAULT 0",
+            "ALTER TABLE webhook_subscriptions ADD COLUMN held_since_us INTEGER",
+            """
+            UPDATE webhook_subscriptions SET
+                held = json_array_length(progress, '$.held'),
+                dead = json_array_length(progress, '$.dead'),
+                held_since_us = (
+                    SELECT min(json_extract(value, '$.since'))
+                    FROM json_each(progress, '$.held')
+                )
+            """,
+        ),
     ),
 )
 
 _KEY: Final = "tenant = ? AND org = ? AND id = ?"
 _COLUMNS: Final = "version, document, progress_version, progress"
 _FREE: Final = "enabled = 1 AND resume_us <= :now AND claimed_until_us <= :now"
-_PROGRESS: Final = ("position", "next_held_us", "has_room", "failing", "resume_us", "progress")
+_PROGRESS: Final = (
+    "position",
+    "next_held_us",
+    "has_room",
+    "failing",
+    "resume_us",
+    "held",
+    "dead",
+    "held_since_us",
+    "progress",
+)
 
 _ADD: Final = f"""
 INSERT INTO webhook_subscriptions (
     tenant, org, id, created_us, version, enabled, document,
     progress_version, {", ".join(_PROGRESS)}
-) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?) ON CONFLICT DO NOTHING
+) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?) ON CONFLICT DO NOTHING
 """  # noqa: S608 - made of constants; every value is a parameter
 _FIND: Final = f"SELECT {_COLUMNS} FROM webhook_subscriptions WHERE {_KEY}"  # noqa: S608 - likewise
 _LIST: Final = f"""
@@ -79,6 +105,17 @@ _WAITING: Final = f"""
 SELECT tenant, org, id, position, next_held_us, has_room, failing
 FROM webhook_subscriptions WHERE {_FREE}
 """  # noqa: S608 - likewise
+_TALLY: Final = """
+SELECT
+    count(*) FILTER (WHERE enabled = 1 AND resume_us IS NOT NULL AND failing = 0),
+    count(*) FILTER (WHERE enabled = 1 AND resume_us IS NOT NULL AND failing = 1),
+    count(*) FILTER (WHERE enabled = 1 AND resume_us IS NULL),
+    count(*) FILTER (WHERE enabled = 0),
+    coalesce(sum(held), 0),
+    coalesce(sum(dead), 0),
+    min(held_since_us)
+FROM webhook_subscriptions
+"""
 _CLAIM: Final = f"""
 UPDATE webhook_subscriptions
 SET claimed_until_us = :until, progress_version = progress_version + 1
@@ -157,6 +194,13 @@ class SqliteSubscriptions:
             for tenant, org, subscription_id, position, next_held_us, has_room, failing in rows
         ]
 
+    def tally(self) -> DeliveryTally:
+        """Count how deliveries are; see ``Subscriptions.tally``."""
+        ((*counts, since_us),) = self._rows(_TALLY, ())
+        active, failing, stopped, disabled, held, dead = counts
+        since = None if since_us is None else from_microseconds(since_us)
+        return DeliveryTally(active, failing, stopped, disabled, held, dead, since)
+
     def claim(self, scope: Scope, subscription_id: UUID, *, lease_s: float) -> Subscribed | None:
         """Claim one; see ``Subscriptions.claim``."""
         tenant, org, own = _key_of(scope, subscription_id)
@@ -206,6 +250,9 @@ def _columns_of(progress: DeliveryProgress) -> tuple[Value, ...]:
         int(progress.has_room),
         int(progress.failures > 0),
         None if progress.stopped is not None else resume_us,
+        len(progress.held),
+        len(progress.dead),
+        None if progress.held_since is None else to_microseconds(progress.held_since),
         _to_text(progress),
     )
 

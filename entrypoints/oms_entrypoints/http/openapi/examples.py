@@ -17,7 +17,7 @@ from oms_core.application.payment_directory import PaymentDirectory
 from oms_core.application.place_order import PlaceOrder
 from oms_core.application.request_reader import read
 from oms_core.application.saga_settings import PlaceOrderSettings
-from oms_core.application.webhooks import NewSecret
+from oms_core.application.webhooks import NewSecret, NewSubscription
 from oms_core.domain.delivery import DeadLetter, DeliveryProgress
 from oms_core.domain.event_envelope import envelope_of
 from oms_core.domain.fulfilling import request_fulfillment
@@ -53,6 +53,7 @@ from oms_entrypoints.http.views import (
     health_view,
     ledger_view,
     new_secret_view,
+    new_subscription_view,
     operation_view,
     order_page_view,
     order_view,
@@ -106,6 +107,7 @@ def answers() -> dict[str, Any]:
         "StockPage": stock_page_view(StockPage((_LEVEL,)), limit=50),
         "EventPage": event_page_view(_events_of(order), after=0),
         "Subscription": subscription_view(_SUBSCRIBED),
+        "NewSubscription": new_subscription_view(NewSubscription(_SUBSCRIBED, _SECRET.value)),
         "NewSecret": new_secret_view(NewSecret(_SUBSCRIBED, _SECRET.value)),
         "SubscriptionList": subscription_list_view([_SUBSCRIBED]),
         "DeadLetterList": dead_letter_list_view([_dead_letter_of(order)]),
@@ -169,6 +171,7 @@ def _dead_letter_of(order: Order) -> DeadLetter:
         1,
         event.event_id,
         event.event_type,
+        order.id,
         order.id,
         event.sequence,
         attempts=80,

@@ -48,6 +48,7 @@ from oms_entrypoints.http.views import (
     HealthView,
     LedgerView,
     NewSecretView,
+    NewSubscriptionView,
     OrderPageView,
     OrderView,
     PlacedView,
@@ -465,13 +466,32 @@ OPERATIONS: Final[tuple[Operation, ...]] = (
         "Have events posted to an address.",
         says=(
             "The answer alone shows the secret that messages are signed with (Standard "
-            "Webhooks): keep it. If the answer was lost, delete the subscription and subscribe "
-            "again."
+            "Webhooks): keep it. If the answer was lost, send the request again under the same "
+            "`Idempotency-Key`, then make a new secret."
         ),
         role=Role.ADMIN,
         body=Subscribe,
-        answers=(Answer(201, "Subscribed.", NewSecretView, headers=("Location",)),),
-        refusals=(_INVALID_URL, errors.FeedSwitchedOff(), *_STORE),
+        headers=(
+            HeaderParameter(
+                "Idempotency-Key",
+                "The same request again answers with the same subscription, without its secret.",
+                IDEMPOTENCY_KEY,
+            ),
+        ),
+        answers=(
+            Answer(
+                201,
+                "Subscribed.",
+                NewSubscriptionView,
+                headers=("Location", "Idempotent-Replayed"),
+            ),
+        ),
+        refusals=(
+            _INVALID_URL,
+            errors.FeedSwitchedOff(),
+            errors.IdempotencyKeyReused(),
+            *_STORE,
+        ),
     ),
     Operation(
         "GET",

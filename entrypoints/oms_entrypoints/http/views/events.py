@@ -15,6 +15,16 @@ if TYPE_CHECKING:
     from oms_core.ports.event_log import LoggedEvent
 
 
+class StockPayloadView(TypedDict):
+    """What was booked: an entry of the ledger of a stock item."""
+
+    movement_id: Annotated[str, Shown("The entry's name, such as the key of an adjustment.")]
+    sku: str
+    location: str
+    quantity_delta: Annotated[int, Shown("Pieces that came (+) or left (-).")]
+    reason: str
+
+
 class EventPayloadView(TypedDict):
     """What happened, as the order's timeline shows it."""
 
@@ -25,19 +35,23 @@ class EventPayloadView(TypedDict):
 
 
 class EventView(TypedDict):
-    """One thing that happened to an order: the same in the feed and in a webhook."""
+    """One thing that happened to an order or a stock item: the same in feed and webhook."""
 
     event_id: Annotated[UUID, Shown("The same on every redelivery: handle it once.")]
     event_type: Annotated[
-        str, Shown("`order.created` for an order's first event, else `order.updated`.")
+        str,
+        Shown(
+            "`order.created` for an order's first event, `order.updated` for its others, "
+            "`inventory.adjusted` for an entry of the stock ledger."
+        ),
     ]
     timestamp: Annotated[datetime, Shown("When it happened.")]
     tenant_id: UUID
     org_id: UUID
     user_id: Annotated[str, Shown("`system`, or who called.")]
-    order_id: UUID
-    sequence: Annotated[int, Shown("Per order 1, 2, 3 … without a gap.")]
-    payload: EventPayloadView
+    order_id: Annotated[UUID | None, Shown("null: of a stock item, see `payload`.")]
+    sequence: Annotated[int, Shown("Per order or stock item 1, 2, 3 … without a gap.")]
+    payload: EventPayloadView | StockPayloadView
 
 
 class FedEventView(EventView):

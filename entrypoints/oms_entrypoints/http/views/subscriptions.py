@@ -11,7 +11,7 @@ from oms_entrypoints.http.views.shown import Shown
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-    from oms_core.application.webhooks import NewSecret
+    from oms_core.application.webhooks import NewSecret, NewSubscription
     from oms_core.domain.delivery import DeadLetter
     from oms_core.ports.subscriptions import Subscribed
 
@@ -29,7 +29,7 @@ class SubscriptionView(TypedDict):
     position: Annotated[
         int, Shown("Everything in the feed up to here was taken, is held, or is a dead letter.")
     ]
-    held_orders: Annotated[int, Shown("Orders whose next event was not taken yet.")]
+    held_orders: Annotated[int, Shown("Orders and stock items whose next event was not taken yet.")]
     failures_in_a_row: int
     next_attempt_at: Annotated[
         datetime | None, Shown("When it is tried again what was not taken; null: at once.")
@@ -45,6 +45,18 @@ class NewSecretView(SubscriptionView):
     secret: Annotated[str, Shown("Verifies `webhook-signature` (Standard Webhooks).")]
 
 
+class NewSubscriptionView(SubscriptionView):
+    """A new subscription with its secret, which is never shown again."""
+
+    secret: Annotated[
+        str | None,
+        Shown(
+            "Verifies `webhook-signature` (Standard Webhooks). null: a repeat under the same "
+            "Idempotency-Key; it was shown the first time."
+        ),
+    ]
+
+
 class SubscriptionListView(TypedDict):
     """All subscriptions, the oldest first."""
 
@@ -57,7 +69,7 @@ class DeadLetterView(TypedDict):
     position: Annotated[int, Shown("In the feed.")]
     event_id: UUID
     event_type: str
-    order_id: UUID
+    order_id: UUID | None
     sequence: int
     attempts: int
     first_tried_at: datetime
@@ -95,6 +107,11 @@ def subscription_view(subscribed: Subscribed) -> SubscriptionView:
         "dead_letters": len(progress.dead),
         "created_at": subscription.created_at,
     }
+
+
+def new_subscription_view(new: NewSubscription) -> NewSubscriptionView:
+    """Show a new subscription with its secret, this once."""
+    return {**subscription_view(new.subscribed), "secret": new.secret}
 
 
 def new_secret_view(new: NewSecret) -> NewSecretView:
