@@ -75,6 +75,24 @@ def test_nothing_of_a_paused_order_begins_until_it_is_resumed() -> None:
     assert (entry.actor, entry.facts) == ("kim", {"reason": "all is well"})
 
 
+def test_what_is_under_way_is_recorded_and_the_next_step_does_not_begin_with_it() -> None:
+    """Confirming calls nobody, and is usually recorded together with the authorization."""
+    dry = FaultPlan()
+    Shop(plan=dry).drive()
+    number = next(call.number for call in dry.calls if call.method == "authorize")
+    shop = Shop(plan=FaultPlan({number: Fault.PAUSE_AFTER}, meanwhile=lambda: steer(shop, "pause")))
+    shop.oms.place_order(shop.scope, shop.request())
+
+    shop.work_to_the_end()
+
+    order = shop.order()
+    assert order.status is OrderStatus.PAYMENT_AUTHORIZED
+    assert (order.saga.step, order.saga.paused) == ("confirm_order", True)
+    steer(shop, "resume")
+    shop.work_to_the_end()
+    assert shop.order().status is OrderStatus.CONFIRMED
+
+
 def test_what_is_asked_of_a_paused_order_waits_for_its_resumption() -> None:
     shop = Shop()
     order = shop.drive()
