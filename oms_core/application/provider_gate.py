@@ -198,7 +198,7 @@ class ProviderGate:
             _log.error("payment provider refuses our credentials", extra=extra)
 
     def _accepted(self, ref: PaymentRef) -> None:
-        if self._trouble is None:
+        if self.refusing is None:
             return
         with self._lock:
             trouble, self._trouble = self._trouble, None

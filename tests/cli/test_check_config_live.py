@@ -15,7 +15,7 @@ from tests.support.adyen_double import API_KEY as ADYEN_KEY
 from tests.support.adyen_double import HMAC_KEY, MERCHANT_ACCOUNT, AdyenDouble
 from tests.support.adyen_double.double import VERSION
 from tests.support.command_line import TENANT, RunCommand, free_port
-from tests.support.http_faults import FaultyHttpServer, answers, html
+from tests.support.http_faults import FaultyHttpServer, HttpFault, answers, html
 from tests.support.paypal_double import CLIENT_ID, CLIENT_SECRET, PaypalDouble
 from tests.support.stripe_double.double import API_KEY as STRIPE_KEY
 from tests.support.stripe_double.double import StripeDouble
@@ -145,8 +145,8 @@ def test_a_provider_that_cannot_be_reached_is_told(oms: RunCommand, bank: Bank) 
 
 
 @pytest.mark.parametrize("fault", [answers(503), html(502), html(200)], ids=lambda one: one.name)
-def test_a_provider_that_is_ill_is_told(oms: RunCommand, bank: Bank, fault: object) -> None:
-    bank.server.plan(fault, times=10)  # type: ignore[arg-type] - a fault, as pytest hands it over
+def test_a_provider_that_is_ill_is_told(oms: RunCommand, bank: Bank, fault: HttpFault) -> None:
+    bank.server.plan(fault, times=10)
 
     message = told(oms, bank.at(bank.server.url), code=1)["payments.card"]
 

@@ -4,6 +4,7 @@ import logging
 import threading
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
+from functools import partial
 from typing import Any
 from uuid import UUID
 
@@ -243,7 +244,7 @@ def test_a_tenants_own_account_has_a_gate_of_its_own() -> None:
     for reference in ("card-1", "card-2", "card-3"):
         gate = directory.reach(OTHER, "card")
         assert gate is not None
-        refusal(CredentialsRejected, lambda g=gate, r=reference: g.lookup(PaymentRef(OTHER, r)))
+        refusal(CredentialsRejected, partial(gate.lookup, PaymentRef(OTHER, reference)))
     gate = directory.reach(TENANT, "card")
     assert gate is not None
 

@@ -2,6 +2,7 @@
 
 from collections.abc import Callable
 from datetime import timedelta
+from functools import partial
 
 import pytest
 from attrs import evolve
@@ -72,6 +73,24 @@ def test_nothing_of_a_paused_order_begins_until_it_is_resumed() -> None:
     assert (entry.actor, entry.facts) == ("pat", {"reason": "a customer called"})
     entry = told(resumed, Change.SAGA_RESUMED)
     assert (entry.actor, entry.facts) == ("kim", {"reason": "all is well"})
+
+
+def test_what_is_under_way_is_recorded_and_the_next_step_does_not_begin_with_it() -> None:
+    """Confirming calls nobody, and is usually recorded together with the authorization."""
+    dry = FaultPlan()
+    Shop(plan=dry).drive()
+    number = next(call.number for call in dry.calls if call.method == "authorize")
+    shop = Shop(plan=FaultPlan({number: Fault.PAUSE_AFTER}, meanwhile=lambda: steer(shop, "pause")))
+    shop.oms.place_order(shop.scope, shop.request())
+
+    shop.work_to_the_end()
+
+    order = shop.order()
+    assert order.status is OrderStatus.PAYMENT_AUTHORIZED
+    assert (order.saga.step, order.saga.paused) == ("confirm_order", True)
+    steer(shop, "resume")
+    shop.work_to_the_end()
+    assert shop.order().status is OrderStatus.CONFIRMED
 
 
 def test_what_is_asked_of_a_paused_order_waits_for_its_resumption() -> None:
@@ -230,7 +249,7 @@ def test_a_skip_that_the_store_did_not_answer_can_be_tried_again(fault: Fault) -
         shop.clock.advance(6)
     steer(shop, "skip")
 
-    assert told(shop.order(), Change.STEP_SKIPPED)
+    assert told(shop.order(), Change.STEP_SKIPPED).actor == "pat"
 
 
 def test_a_skip_decides_again_on_what_others_saved_meanwhile() -> None:
@@ -388,7 +407,7 @@ def test_every_refusal_is_a_sentence_that_says_what_is_possible(
     assert set(foretold) == set(DEEDS)
     assert {deed for deed, why in foretold.items() if why is not None} == set(refusals)
     for deed, words in refusals.items():
-        refused = refusal(Conflict, lambda d=deed: steer(shop, d))
+        refused = refusal(Conflict, partial(steer, shop, deed))
         assert words in refused.sentence
         assert refused.sentence == foretold[deed]
         assert shop.order() == before

@@ -282,9 +282,13 @@ def test_after_a_pause_at_any_call_one_outcome_at_most_is_recorded(name: str) ->
     stopped = 0
 
     for number, pause in product(range(1, calls + 1), PAUSES):
-        life = Life(scenario, {number: pause}, lambda life: life.steer("pause"))
         at_pause: list[Order] = []
-        life.operator = lambda life, kept=at_pause: (life.steer("pause"), kept.append(life.order))
+
+        def pause_and_look(life: Life, kept: list[Order] = at_pause) -> None:
+            life.steer("pause")
+            kept.append(life.order)
+
+        life = Life(scenario, {number: pause}, pause_and_look)
         life.work_with(life.shop.oms)
         order = life.order
 
