@@ -5,12 +5,19 @@ from __future__ import annotations
 import os
 import random
 from collections import Counter
+from contextlib import closing
+from typing import TYPE_CHECKING, TypeAlias
 
 import pytest
 from hypothesis import settings
 from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, rule
 
+from oms_adapters.inventory.mongodb import MongoInventory
+from oms_adapters.inventory.sqlite import SqliteInventory
+from oms_adapters.sqlite import SqliteDatabase
+from oms_adapters.storage.mongodb import MongoStorage
+from oms_adapters.storage.sqlite import SqliteStorage
 from oms_core import OrderStatus
 from oms_core.application.payment_policy import CapturePolicy, PaymentPolicy
 from oms_core.domain.order_status import TRANSITIONS
@@ -20,11 +27,25 @@ from tests.stateful.simulation.merchant import Merchant
 from tests.stateful.simulation.puppet import Fate
 from tests.stateful.simulation.whole_life import EXTRAS, KINDS_OF_A_LIFE, SPANS_S, WholeLife
 from tests.stateful.simulation.world import SCOPES, SKUS, World
+from tests.support import mongo_server
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+    from oms_adapters.mongodb import MongoDatabase
+    from oms_core import Order
+    from oms_core.ports.clock import Clock
+    from oms_core.ports.inventory import Inventory
+    from oms_core.ports.storage import OrderStorage
+
+Stores: TypeAlias = "tuple[OrderStorage, Inventory]"
 
 LIVES = int(os.environ.get("OMS_TEST_LIVES", "60"))
 """How many random lives to try: 60 by default, thousands before a release."""
 CALM_LIVES_MAX = 600
 """In so many lives at most every move must have been made."""
+SHARED_LIVES, SHARED_DEEDS = max(2, LIVES // 10), 120
+"""Fewer and shorter lives on real stores, which are slower."""
 TROUBLES = (Fate.FAILS, Fate.IS_REPEATED)
 WHICH = st.integers(0, 1_000)
 
@@ -202,3 +223,47 @@ class WholeLifeMachine(RuleBasedStateMachine):
 
 TestWholeLifeMachine = WholeLifeMachine.TestCase
 TestWholeLifeMachine.settings = settings(max_examples=max(1, settings().max_examples // 2))
+
+
+# -- the same on other stores ------------------------------------------------------------------
+
+
+def test_whole_lives_on_sqlite_are_those_in_memory(tmp_path: Path) -> None:
+    for seed in range(SHARED_LIVES):
+        with closing(SqliteDatabase(tmp_path / f"{seed}.db")) as database:
+
+            def stores(clock: Clock, database: SqliteDatabase = database) -> Stores:
+                return SqliteStorage(database, clock), SqliteInventory(database, clock)
+
+            life = WholeLife(seed, stores=stores)
+
+            life.live(deeds=SHARED_DEEDS)
+
+        assert ends_of(life) == ends_in_memory(seed)
+
+
+def test_whole_lives_on_mongodb_are_those_in_memory() -> None:
+    for seed in range(SHARED_LIVES // 2):
+        with closing(mongo_server.emptied_database()) as database:
+
+            def stores(clock: Clock, database: MongoDatabase = database) -> Stores:
+                return MongoStorage(database, clock), MongoInventory(database, clock)
+
+            life = WholeLife(seed, stores=stores)
+
+            life.live(deeds=SHARED_DEEDS)
+
+            ends = ends_of(life)
+        assert ends == ends_in_memory(seed)
+
+
+def ends_in_memory(seed: int) -> list[Order]:
+    """Tell how the orders of a life end in memory."""
+    life = WholeLife(seed)
+    life.live(deeds=SHARED_DEEDS)
+    return ends_of(life)
+
+
+def ends_of(life: WholeLife) -> list[Order]:
+    """Read the orders at the end of a life."""
+    return life.world.orders()
