@@ -6,7 +6,7 @@ from datetime import UTC, datetime, timedelta, timezone
 from typing import Any
 
 import pytest
-from attrs import NOTHING, Factory, asdict, evolve, fields, has
+from attrs import NOTHING, asdict, evolve, fields, has
 from hypothesis import given
 from hypothesis import strategies as st
 
@@ -323,10 +323,11 @@ def _fields_at_default(value: object, path: str) -> Iterator[str]:
 
     def look(one: object, where: str) -> None:
         if has(type(one)):
-            for field in fields(type(one)):
+            cls: Any = type(one)
+            for field in fields(cls):
                 inner = getattr(one, field.name)
                 default = field.default
-                if default is not NOTHING and not isinstance(default, Factory):
+                if default is not NOTHING and getattr(default, "factory", None) is None:
                     name = f"{where}.{field.name}"
                     seen[name] = seen.get(name, True) and inner == default
                 look(inner, f"{where}.{field.name}")
