@@ -11,11 +11,20 @@ from attrs import evolve
 
 from oms_core.domain.events import Change, HistoryEntry
 from oms_core.domain.failure import FailureReason
-from oms_core.domain.line_item import Adjustment, AdjustmentKind, LineItem
+from oms_core.domain.fulfillment import Fulfillment, FulfillmentState, Tracking
+from oms_core.domain.line_item import Adjustment, AdjustmentKind, LineItem, LineQuantity
 from oms_core.domain.money import Money
+from oms_core.domain.operation import Operation, OperationKind, OperationState
 from oms_core.domain.order import Order, ReservationState, ShippingAddress
 from oms_core.domain.order_status import OrderStatus
-from oms_core.domain.payment import Authorization, PaymentStatus
+from oms_core.domain.payment import (
+    Authorization,
+    Capture,
+    PaymentStatus,
+    Refund,
+    TransferState,
+)
+from oms_core.domain.returns import Condition, Receipt, ReceivedLine, Return, ReturnState
 from oms_core.domain.saga_position import (
     Attention,
     SagaPhase,
@@ -210,7 +219,11 @@ def a_very_full_order(key: str = "VERY-FULL-ORDER", *, scope: Scope | None = Non
                 error="payment_outcome_unknown",
             ),
         ),
+        operation=_id("refund"),
+        paused=True,
     )
+    refused = FailureReason("capture_rejected", "The bank said no. 🏦", "do_not_honor")
+    pieces = (LineQuantity(1, 999_999), LineQuantity(2, 1))
     history = (
         *placed.history,
         HistoryEntry(
@@ -231,10 +244,84 @@ def a_very_full_order(key: str = "VERY-FULL-ORDER", *, scope: Scope | None = Non
             authorization=held,
             captured=placed.total,
             refunded=Money(1, "KWD"),
+            captures=(
+                Capture(
+                    _id("capture"),
+                    Money(7, "KWD"),
+                    TransferState.REJECTED,
+                    NOON,
+                    final=False,
+                    operation_ref="cap_🪑_1",
+                    refusal=refused,
+                ),
+                Capture(_id("fulfillment"), placed.total, TransferState.DONE, later),
+            ),
+            refunds=(
+                Refund(
+                    _id("refund"),
+                    Money(1, "KWD"),
+                    TransferState.PENDING,
+                    later,
+                    lines=pieces,
+                    reason=text[4],
+                    operation_ref="ref_1",
+                    refusal=refused,
+                ),
+            ),
         ),
         saga=saga,
         reservation=ReservationState.HELD,
         failure=FailureReason("payment_declined", "The bank said no. 🏦", "do_not_honor"),
         history=history,
         updated_at=later,
+        fulfillments=(
+            Fulfillment(
+                _id("fulfillment"),
+                pieces,
+                FulfillmentState.DELIVERED,
+                NOON,
+                tracking=Tracking("DHL 📦", text[6], "https://carrier.example/4711"),
+                shipped_at=later,
+                delivered_at=later,
+                refusal=refused,
+            ),
+        ),
+        returns=(
+            Return(
+                _id("return"),
+                pieces,
+                ReturnState.PARTIALLY_RECEIVED,
+                NOON,
+                reason=text[0],
+                decided_at=later,
+                decision=text[3],
+                receipts=(
+                    Receipt(
+                        _id("receipt"),
+                        (ReceivedLine(1, 2, Condition.DAMAGED, restock=False),),
+                        later,
+                        is_booked=True,
+                    ),
+                ),
+            ),
+        ),
+        operations=(
+            Operation(
+                _id("refund"),
+                OperationKind.REFUND,
+                OperationState.REFUSED,
+                NOON,
+                'pat 🪑 "O\'Neil"',
+                fingerprint="f" * 64,
+                subject=_id("return"),
+                due_at=later,
+                refusal=refused,
+                ended_at=later,
+            ),
+        ),
+        past_sagas=(evolve(saga, attention=None, wait=None, due_at=None),),
     )
+
+
+def _id(name: str) -> UUID:
+    return uuid5(NAMESPACE_URL, f"https://order.example/{name}")

@@ -5,26 +5,53 @@ from __future__ import annotations
 import os
 import random
 from collections import Counter
+from contextlib import closing
+from typing import TYPE_CHECKING, TypeAlias
 
 import pytest
 from hypothesis import settings
 from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, rule
 
-from oms_core import OrderStatus
+from oms_adapters.inventory.mongodb import MongoInventory
+from oms_adapters.inventory.sqlite import SqliteInventory
+from oms_adapters.sqlite import SqliteDatabase
+from oms_adapters.storage.mongodb import MongoStorage
+from oms_adapters.storage.sqlite import SqliteStorage
+from oms_core import AdjustStock, Allocation, AllocationModel, OrderStatus, PlaceOrderSettings
+from oms_core.application.operation_requests import CancelOrder
 from oms_core.application.payment_policy import CapturePolicy, PaymentPolicy
 from oms_core.domain.order_status import TRANSITIONS
 from oms_core.ports.payments import Capabilities
+from oms_core.testing import NOON
+from oms_core.testing.faults import Fault, FaultPlan
+from tests.stateful.simulation.accounts import moves_of
 from tests.stateful.simulation.invariants import Invariants
 from tests.stateful.simulation.merchant import Merchant
 from tests.stateful.simulation.puppet import Fate
 from tests.stateful.simulation.whole_life import EXTRAS, KINDS_OF_A_LIFE, SPANS_S, WholeLife
-from tests.stateful.simulation.world import SCOPES, SKUS, World
+from tests.stateful.simulation.world import LEASE_S, SCOPES, SKUS, World
+from tests.support import mongo_server
+from tests.support.order_life import OrderLife
+from tests.support.shop import ARMCHAIR, DRUM
 
-LIVES = int(os.environ.get("OMS_TEST_LIVES", "60"))
-"""How many random lives to try: 60 by default, thousands before a release."""
-CALM_LIVES_MAX = 600
+if TYPE_CHECKING:
+    from pathlib import Path
+
+    from oms_adapters.mongodb import MongoDatabase
+    from oms_core import Order
+    from oms_core.ports.clock import Clock
+    from oms_core.ports.inventory import Inventory
+    from oms_core.ports.storage import OrderStorage
+
+Stores: TypeAlias = "tuple[OrderStorage, Inventory]"
+
+LIVES = int(os.environ.get("OMS_TEST_LIVES", "40"))
+"""How many random lives to try: 40 by default, thousands before a release."""
+CALM_LIVES_MAX = 300
 """In so many lives at most every move must have been made."""
+SHARED_LIVES, SHARED_DEEDS = max(4, LIVES // 10), 120
+"""Fewer and shorter lives on real stores, which are slower."""
 TROUBLES = (Fate.FAILS, Fate.IS_REPEATED)
 WHICH = st.integers(0, 1_000)
 
@@ -47,7 +74,7 @@ def test_random_whole_lives_keep_every_invariant(first: int) -> None:
 
 
 def test_every_status_is_reached_and_every_legal_move_is_made() -> None:
-    made: Counter[tuple[OrderStatus, OrderStatus]] = Counter()
+    made = Counter([*moves_of(cancelled_before_it_is_confirmed()), *moves_of(its_stock_is_gone())])
     legal = {(one, other) for one, others in TRANSITIONS.items() for other in others}
 
     for seed in range(CALM_LIVES_MAX):
@@ -59,6 +86,38 @@ def test_every_status_is_reached_and_every_legal_move_is_made() -> None:
 
     assert set(made) == legal
     assert {OrderStatus.PENDING_PAYMENT, *(after for _, after in made)} == set(OrderStatus)
+
+
+def cancelled_before_it_is_confirmed() -> Order:
+    """Cancel an order between the hold of its money and its confirmation."""
+    shop = crashed_before_its_confirmation()
+    shop.ask("cancel", CancelOrder())
+    shop.pass_time(LEASE_S + 1)
+    return shop.order()
+
+
+def its_stock_is_gone() -> Order:
+    """Let an earmark lapse, and its goods go elsewhere, before the order is confirmed."""
+    shop = crashed_before_its_confirmation()
+    shop.clock.advance(LEASE_S + 1)
+    for sku in (ARMCHAIR, DRUM):
+        lost = AdjustStock(sku, -10, "a flood").movement(sku, actor="clerk", at=NOON)
+        shop.inventory.adjust(shop.scope, lost)
+    shop.oms.run_until_idle()
+    return shop.order()
+
+
+def crashed_before_its_confirmation() -> OrderLife:
+    """Place an order whose worker dies once its money is held, with its stock earmarked."""
+    saga = PlaceOrderSettings(allocation=Allocation(AllocationModel.SOFT, ttl_s=1.0))
+    undisturbed = OrderLife(saga=saga)
+    undisturbed.confirmed()
+    [hardens] = [one.number for one in undisturbed.plan.calls if one.method == "harden"]
+    shop = OrderLife(saga=saga, plan=FaultPlan({hardens: Fault.CRASH_BEFORE}))
+    shop.place()
+    shop.work_once()
+    assert shop.order().status is OrderStatus.PAYMENT_AUTHORIZED
+    return shop
 
 
 def test_the_same_seed_gives_the_same_whole_life() -> None:
@@ -201,4 +260,39 @@ class WholeLifeMachine(RuleBasedStateMachine):
 
 
 TestWholeLifeMachine = WholeLifeMachine.TestCase
-TestWholeLifeMachine.settings = settings(max_examples=max(1, settings().max_examples // 2))
+TestWholeLifeMachine.settings = settings(max_examples=max(1, settings().max_examples // 3))
+
+
+# -- the same on other stores ------------------------------------------------------------------
+
+
+def test_whole_lives_on_sqlite_keep_every_invariant(tmp_path: Path) -> None:
+    lives = []
+
+    for seed in range(SHARED_LIVES):
+        with closing(SqliteDatabase(tmp_path / f"{seed}.db")) as database:
+
+            def stores(clock: Clock, database: SqliteDatabase = database) -> Stores:
+                return SqliteStorage(database, clock), SqliteInventory(database, clock)
+
+            lives.append(WholeLife(seed, stores=stores))
+            lives[-1].live(deeds=SHARED_DEEDS)
+
+    assert sum(len(life.merchant.said) for life in lives) > len(lives)
+    assert any(life.watch.moves for life in lives)
+
+
+def test_whole_lives_on_mongodb_keep_every_invariant() -> None:
+    lives = []
+
+    for seed in range(SHARED_LIVES // 2):
+        with closing(mongo_server.emptied_database()) as database:
+
+            def stores(clock: Clock, database: MongoDatabase = database) -> Stores:
+                return MongoStorage(database, clock), MongoInventory(database, clock)
+
+            lives.append(WholeLife(seed, stores=stores))
+            lives[-1].live(deeds=SHARED_DEEDS)
+
+    assert sum(len(life.merchant.said) for life in lives) > len(lives)
+    assert any(life.watch.moves for life in lives)
