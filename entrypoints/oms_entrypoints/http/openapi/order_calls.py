@@ -33,13 +33,13 @@ _WORDS: Final[Mapping[OperationKind, tuple[str, str, str]]] = {
     OperationKind.CAPTURE: (
         "capturePayment",
         "Take money that is held, all or a part.",
-        "Beside what the capture policy of the payment account takes by itself.",
+        "Beside what is captured by itself before goods leave.",
     ),
     OperationKind.FULFILL: (
         "fulfillOrder",
         "Let goods leave, all or a part.",
         (
-            "The payment is captured first, as the policy of the account says; if that is refused, "
+            "The share of what leaves is captured first, unless it was before; if that is refused, "
             "nothing leaves."
         ),
     ),
