@@ -148,7 +148,10 @@ class Amount:
             return _AMOUNT_SENTENCE  # to compare a NaN would raise
         if not self.signed and value < 0:
             return "must not be negative"
-        return _AMOUNT_SENTENCE + _DIGITS if abs(value) > _AMOUNT_MAX else None
+        # Not abs(): of a Decimal with a huge exponent it overflows.
+        if not -_AMOUNT_MAX <= value <= _AMOUNT_MAX:
+            return _AMOUNT_SENTENCE + _DIGITS
+        return None
 
 
 @frozen
