@@ -273,7 +273,7 @@ class _WillingPayments:
         del ref
         return None if operation_id in self.refused else _DONE
 
-    def parse_webhook(self, *_: object) -> NoReturn:
+    def parse_webhook(self, *_: object, **__: object) -> NoReturn:
         raise NotImplementedError
 
     probe = parse_webhook

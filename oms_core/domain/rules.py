@@ -33,6 +33,8 @@ _UUID = re.compile(
     r"[0-9a-fA-F]{8}-[0-9a-fA-F]{4}-[0-9a-fA-F]{4}-[0-9a-fA-F]{4}-[0-9a-fA-F]{12}", re.ASCII
 )
 _DECIMAL = re.compile(r"-?\d{1,15}(?:\.\d{1,15})?", re.ASCII)
+_AMOUNT_MAX: Final = 999_999_999_999_999
+_DIGITS: Final = ", with at most 15 digits"
 _AMOUNT_SENTENCE: Final = 'must be a decimal string such as "19.99", or an exact number'
 
 
@@ -138,7 +140,7 @@ class Amount:
         """Check the form; how many decimals are allowed depends on the currency."""
         if isinstance(value, str):
             if _DECIMAL.fullmatch(value) is None:
-                return _AMOUNT_SENTENCE + ", with at most 15 digits"
+                return _AMOUNT_SENTENCE + _DIGITS
             return None if self.signed or value[0] != "-" else "must not be negative"
         if isinstance(value, bool) or not isinstance(value, int | Decimal):
             return _AMOUNT_SENTENCE
@@ -146,6 +148,9 @@ class Amount:
             return _AMOUNT_SENTENCE  # to compare a NaN would raise
         if not self.signed and value < 0:
             return "must not be negative"
+        # Not abs(): of a Decimal with a huge exponent it overflows.
+        if not -_AMOUNT_MAX <= value <= _AMOUNT_MAX:
+            return _AMOUNT_SENTENCE + _DIGITS
         return None
 
 

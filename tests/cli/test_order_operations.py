@@ -1,6 +1,8 @@
 """What operators ask of orders from the command line."""
 
 import json
+import os
+from pathlib import Path
 from typing import Any
 from uuid import UUID
 
@@ -9,8 +11,10 @@ import pytest
 from oms_core import OrderManagement
 from oms_core.domain.events import Change
 from oms_core.errors import OrderNotFound
+from oms_entrypoints.bootstrap import open_system
 from oms_entrypoints.cli.order_operations import COMMANDS
 from oms_entrypoints.cli.timeline import WORDS
+from oms_entrypoints.config import load_config
 from oms_entrypoints.http.order_operations import ROUTES
 from tests.support.command_line import SCOPE, RunCommand, place
 
@@ -185,3 +189,20 @@ def test_there_is_a_command_for_all_that_can_be_asked() -> None:
 
 def test_every_change_has_words() -> None:
     assert set(WORDS) == set(Change)
+
+
+def test_an_order_is_completed_by_itself_if_that_is_configured(
+    oms: RunCommand, folder: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("OMS__SAGA__COMPLETE_AFTER_S", "0")
+    monkeypatch.setenv("OMS__SAGA__RECHECK_S", "7")
+    settings = load_config(environment=dict(os.environ))
+
+    with open_system(settings) as system:
+        order = place(system, "ARMCHAIR-1")
+        system.run_until_idle()
+        parcel = asked(oms, system, "fulfill", str(order.id))["operation_id"]
+        asked(oms, system, "deliver", str(order.id), parcel)
+
+        assert system.settings.saga.recheck_s == 7
+        assert status(system, str(order.id)) == "completed"

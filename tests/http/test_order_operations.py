@@ -278,6 +278,7 @@ def test_all_mistakes_of_headers_query_and_body_come_at_once(customer: Customer,
         ("returns", {"lines": [{"line": 1, "quantity": 10**9}]}, "/lines/0/quantity"),
         ("refunds", {"amount": "1.00", "lines": [{"line": 1, "quantity": 1}]}, "/amount"),
         ("refunds", {"amount": "1e400"}, "/amount"),
+        ("refunds", {"amount": 10**15}, "/amount"),
     ],
 )
 def test_a_body_that_is_wrong_is_refused_by_its_place(

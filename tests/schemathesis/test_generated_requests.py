@@ -14,7 +14,7 @@ import pytest
 SCRIPTS = Path(sysconfig.get_path("scripts"))
 TENANT = "11111111-1111-4111-8111-111111111111"
 ORG = "22222222-2222-4222-8222-222222222222"
-EXAMPLES_PER_OPERATION = 100
+EXAMPLES_PER_OPERATION = 50
 
 
 @pytest.fixture
@@ -71,6 +71,8 @@ def test_no_generated_request_gets_a_5xx_or_an_answer_that_is_not_documented(
     # Had every request been turned away at the door, nothing behind it would have been tried.
     assert accepted(report, "POST /api/v1/oms/orders") > 0
     assert accepted(report, "GET /api/v1/oms/orders") > 0
+    assert accepted(report, "GET /api/v1/oms/orders/{order_id}/actions") > 0
+    assert accepted(report, "GET /api/v1/oms/orders/{order_id}/timeline") > 0
     assert accepted(report, "POST /api/v1/inventory/reservations") > 0
     assert accepted(report, "POST /api/v1/inventory/movements") > 0
 

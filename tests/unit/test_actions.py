@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 from oms_core.application.actions import ASKED_BY_PEOPLE, Action, actions_of
 from oms_core.domain.operation import OperationKind
 from oms_core.errors import NotPossible, PartNotFound
-from tests.support.drawn_life import HOW_TO_ASK, OrderLife
+from tests.support.drawn_life import CHAIR, HOW_TO_ASK, ON_HAND, OrderLife
 
 CHOICES = st.lists(st.integers(0, 1_000), max_size=20)
 REFERENCES = st.sampled_from(
@@ -62,3 +62,35 @@ def test_an_action_about_a_part_is_listed_for_each_part() -> None:
     listed = {one.subject for one in life.actions if one.kind is OperationKind.DELIVER}
 
     assert listed == ids
+
+
+def test_a_return_of_which_everything_came_back_is_not_received_once_more() -> None:
+    """The parcel is written down, and stock has not been told yet."""
+    life = OrderLife()
+    life.work()
+    for kind in (
+        OperationKind.FULFILL,
+        OperationKind.DELIVER,
+        OperationKind.REQUEST_RETURN,
+        OperationKind.APPROVE_RETURN,
+    ):
+        life.ask(the(life, kind))
+        life.work()
+    life.ask(the(life, OperationKind.RECEIVE_RETURN))
+
+    again = the(life, OperationKind.RECEIVE_RETURN)
+    with pytest.raises(NotPossible) as refusal:
+        life.ask(again)
+    life.work()
+
+    assert again.why_not == "All goods of the return came back and are being booked."
+    assert refusal.value.sentence == again.why_not
+    (came,) = life.order.returns
+    assert (came.received(1), came.received(2)) == (2, 3)
+    assert len(came.receipts) == 1
+    assert life.stock()[CHAIR] == (ON_HAND, 0)
+
+
+def the(life: OrderLife, kind: OperationKind) -> Action:
+    """Find the last action of a kind."""
+    return [action for action in life.actions if action.kind is kind][-1]

@@ -120,6 +120,7 @@ EVERY_RULE: dict[str, tuple[Rule, list[object], dict[str, list[object]]]] = {
             AMOUNT + ", with at most 15 digits": [
                 *("", "x", "1e3", "1_0", "+1", " 1", "1\n", "\u0661", "1,5", ".5", "1.", "NaN"),
                 *("1" * 16, "0." + "1" * 16),
+                *(10**15, Decimal("1e15"), Decimal("1e999999999")),
             ],
             "must not be negative": ["-1", "-0.01", -1, Decimal("-0.5")],
         },
@@ -131,6 +132,7 @@ EVERY_RULE: dict[str, tuple[Rule, list[object], dict[str, list[object]]]] = {
             AMOUNT: [
                 *(1.5, None, Decimal("NaN"), Decimal("sNaN"), Decimal("-Infinity")),
             ],
+            AMOUNT + ", with at most 15 digits": [-(10**15), Decimal("-1e999999999")],
         },
     ),
     "one of": (

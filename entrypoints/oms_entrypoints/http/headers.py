@@ -13,12 +13,17 @@ from oms_core.errors import AuthenticationFailed, Mistake
 
 IDEMPOTENCY_KEY: Final = Text(example="delivery-4711")
 """The same rule as for the key in the body of an order."""
+IF_MATCH: Final = Text(
+    pattern=r'(?:[*]|(?:W/)?"[!#-~]*"(?: *, *(?:W/)?"[!#-~]*")*)',
+    says='must be the ETag of the order, such as "4", or *',
+    example='"4"',
+)
+"""Entity tags (RFC 9110, 8.8.3), or any."""
 REQUEST_ID: Final = re.compile(r"[A-Za-z0-9._~:+=-]{1,128}", re.ASCII)
 
 _UUID: Final = re.compile(r"[0-9a-f]{8}(?:-[0-9a-f]{4}){3}-[0-9a-f]{12}", re.ASCII | re.IGNORECASE)
 _UUID_CHARS: Final = 36
 _ETAG: Final = re.compile(r'(?:W/)?("[!#-~]*")', re.ASCII)
-_ETAGS: Final = re.compile(r'\s*(?:W/)?"[!#-~]*"(?:\s*,\s*(?:W/)?"[!#-~]*")*\s*', re.ASCII)
 _STRONG_ETAG: Final = re.compile(r'(?<!W/)"([!#-~]*)"', re.ASCII)
 _VERSION: Final = re.compile(r"[1-9][0-9]{0,17}", re.ASCII)
 
@@ -105,10 +110,13 @@ def versions_of(if_match: str | None, mistakes: list[Mistake]) -> frozenset[int]
     By strong comparison (RFC 9110, 13.1.1): a weak entity tag names none, and neither does one
     that was not given out here.
     """
-    if if_match is None or if_match.strip() == "*":
+    if if_match is None:
         return None
-    if _ETAGS.fullmatch(if_match) is None:
-        mistakes.append(Mistake("/If-Match", 'must be the ETag of the order, such as "4", or *'))
+    given = if_match.strip()
+    wrong = IF_MATCH.mistake(given)
+    if wrong:
+        mistakes.append(Mistake("/If-Match", wrong))
+    if wrong or given == "*":
         return None
-    tags = _STRONG_ETAG.findall(if_match)
+    tags = _STRONG_ETAG.findall(given)
     return frozenset(int(tag) for tag in tags if _VERSION.fullmatch(tag))

@@ -10,7 +10,7 @@ from oms_core.domain.operation import OperationKind
 from oms_core.errors import Mistake
 from oms_core.ports.authentication import Role
 from oms_entrypoints.http import order_operations
-from oms_entrypoints.http.headers import IDEMPOTENCY_KEY
+from oms_entrypoints.http.headers import IDEMPOTENCY_KEY, IF_MATCH
 from oms_entrypoints.http.openapi.call import Answer, HeaderParameter, Operation
 from oms_entrypoints.http.query import DryRun
 from oms_entrypoints.http.views import ActionListView, ChronicleView, ForesightView, OperationView
@@ -33,13 +33,13 @@ _WORDS: Final[Mapping[OperationKind, tuple[str, str, str]]] = {
     OperationKind.CAPTURE: (
         "capturePayment",
         "Take money that is held, all or a part.",
-        "Beside what the capture policy of the payment account takes by itself.",
+        "Beside what is captured by itself before goods leave.",
     ),
     OperationKind.FULFILL: (
         "fulfillOrder",
         "Let goods leave, all or a part.",
         (
-            "The payment is captured first, as the policy of the account says; if that is refused, "
+            "The share of what leaves is captured first, unless it was before; if that is refused, "
             "nothing leaves."
         ),
     ),
@@ -79,7 +79,7 @@ _IF_MATCH: Final = HeaderParameter(
     "If-Match",
     "The `ETag` of the order that you decided on: the answer is 412 if it has changed since. A "
     "repeat of what was accepted is answered alike whatever has changed.",
-    example='"4"',
+    IF_MATCH,
 )
 
 
