@@ -40,6 +40,7 @@ _READ: Final = """
 SELECT position, document FROM events WHERE tenant = ? AND org = ? AND position > ?
 ORDER BY position LIMIT ?
 """
+_to_json: Final = json.JSONEncoder(ensure_ascii=False, separators=(",", ":")).encode
 
 
 class SqliteEventLog:
@@ -100,4 +101,4 @@ def _key_of(scope: Scope) -> tuple[bytes, bytes]:
 
 
 def _to_text(event: EventEnvelope) -> str:
-    return json.dumps(to_log_document(event), ensure_ascii=False, separators=(",", ":"))
+    return _to_json(to_log_document(event))
