@@ -142,6 +142,14 @@ class Amount:
     signed: bool = False
     example: str = "19.99"
 
+    @property
+    def plain(self) -> str:
+        """At most 15 characters: digits, with one point between them or none."""
+        return (
+            "type(v) is str and len(v) <= 15 and v.isascii() and v[:1].isdecimal() "
+            "and v[-1:].isdecimal() and v.replace('.', '', 1).isdecimal()"
+        )
+
     def mistake(self, value: Any) -> str | None:
         """Check the form; how many decimals are allowed depends on the currency."""
         if isinstance(value, str):
