@@ -224,7 +224,7 @@ HANGING: Final = Goal(
 )
 SLOW_PROVIDER: Final = {
     at_once: Goal(
-        "P14",
+        "P15",
         f"completed sagas, {at_once} at once, the provider taking 200 ms / calls of it alone",
         Bound.AT_LEAST,
         goal=0.8,

@@ -46,7 +46,7 @@ ROWS: Final = (
     Row("hot-sku", "M2", "32 reservations at once, of one SKU and of 32", "a minute"),
     Row("workers", "M3", "orders driven by 1 to 4 worker processes on MongoDB", "2 minutes"),
     Row("fairness", "M4", "one tenant's orders while another floods or hangs", "a minute"),
-    Row("slow-provider", "P14", "sagas with a provider that takes 200 ms", "a minute"),
+    Row("slow-provider", "P15", "sagas with a provider that takes 200 ms", "a minute"),
     Row("listing", "P9", "pages of a million orders beside ten thousand; needs 5 GB", "2 minutes"),
     Row("validation", "P10", "bytes to a validated order beside cattrs", "10 seconds"),
     Row("memory", "P11", "memory of the server, idle and after 100 000 orders", "20 minutes"),

@@ -1,4 +1,4 @@
-"""P14: sagas a second with a provider that takes 200 ms, beside calls of that provider alone."""
+"""P15: sagas a second with a provider that takes 200 ms, beside calls of that provider alone."""
 
 from __future__ import annotations
 

@@ -50,6 +50,7 @@ if TYPE_CHECKING:
 QUANTITY_MAX: Final = 1_000_000
 LINES_MAX: Final = 500
 ADJUSTMENTS_MAX: Final = 100
+_canonical_json: Final = json.JSONEncoder(sort_keys=True, separators=(",", ":")).encode
 _COUNTRY: Final = Text(2, 2, pattern="[A-Z]{2}", says="must be a country code such as DE")
 _CURRENCY: Final = Text(
     3, 3, pattern="[A-Z]{3}", says="must be an ISO 4217 code such as USD", example="USD"
@@ -218,8 +219,7 @@ class PlaceOrder:
             "metadata": dict(self.metadata) if self.metadata else None,
         }
         given = {name: value for name, value in content.items() if value}
-        text = json.dumps(given, sort_keys=True, separators=(",", ":"))
-        return hashlib.sha256(text.encode()).hexdigest()
+        return hashlib.sha256(_canonical_json(given).encode()).hexdigest()
 
 
 @frozen
@@ -356,7 +356,11 @@ def _price_lines(items: Sequence[Any], currency: str, mistakes: list[Mistake]) -
     lines = []
     for index, item in enumerate(items):
         if isinstance(item, NewLineItem):
-            price = _money(item.unit_price, currency, f"/line_items/{index}/unit_price", mistakes)
+            try:
+                price = Money.of(item.unit_price, currency)
+            except ValueError as wrong:
+                price = Money.zero(currency)
+                mistakes.append(Mistake(f"/line_items/{index}/unit_price", str(wrong)))
             place = item.location or DEFAULT_LOCATION
             lines.append(LineItem(index + 1, item.sku, item.quantity, price, item.name, place))
         elif isinstance(item, dict) and _PRICE.mistake(item.get("unit_price")) is None:

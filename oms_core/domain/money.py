@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Final
 
 from attrs import field, frozen
 
-from oms_core.domain.currencies import exponent_of
+from oms_core.domain.currencies import MINOR_UNIT_EXPONENTS, exponent_of
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -16,6 +16,7 @@ if TYPE_CHECKING:
 MINOR_UNITS_MAX: Final = 999_999_999_999_999
 """Largest amount, in minor units: 15 digits, exact in every client's number type."""
 
+_DIGITS_MAX: Final = len(str(MINOR_UNITS_MAX))
 _DECIMAL = re.compile(r"(-?)(\d{1,15})(?:\.(\d{1,15}))?", re.ASCII)
 
 
@@ -40,6 +41,15 @@ class Money:
                 (ISO 4217), or too large; the sentence says which.
         """
         text = amount if isinstance(amount, str) else _plain(amount)
+        whole, _, decimals = text.partition(".")
+        if (
+            whole.isdecimal()
+            and decimals.isdecimal()
+            and text.isascii()
+            and len(text) <= _DIGITS_MAX
+            and len(decimals) == MINOR_UNIT_EXPONENTS.get(currency)
+        ):
+            return cls(int(whole + decimals), currency)  # nearly every price: "19.99" in euros
         match = _DECIMAL.fullmatch(text)
         if match is None:
             message = 'must be a plain decimal number of at most 15 digits, such as "19.99"'

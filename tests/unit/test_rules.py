@@ -1,5 +1,6 @@
 from decimal import Decimal
 from enum import StrEnum
+from types import SimpleNamespace
 from uuid import UUID
 
 import pytest
@@ -7,6 +8,7 @@ from attrs import frozen
 from hypothesis import given
 from hypothesis import strategies as st
 
+from oms_core.domain.plain_check import plain_check
 from oms_core.domain.rules import (
     Amount,
     ListOf,
@@ -192,6 +194,27 @@ def test_a_rule_refuses_everything_else_with_a_sentence(name: str) -> None:
 def test_no_rule_is_surprised_by_any_value(value: object) -> None:
     for rule, _, _ in EVERY_RULE.values():
         assert isinstance(rule.mistake(value), str | None)
+
+
+@given(value=st.text() | st.integers() | st.floats() | st.booleans() | st.none())
+def test_what_is_found_plainly_right_is_right(value: object) -> None:
+    """``plain`` only saves the call of ``mistake``: it may never let pass what that refuses."""
+    rules = [rule for rule, _, _ in EVERY_RULE.values() if getattr(rule, "plain", None)]
+
+    assert rules
+    for rule in rules:
+        is_plain = plain_check([("value", rule, False)])
+        assert not is_plain(SimpleNamespace(value=value)) or rule.mistake(value) is None
+
+
+@pytest.mark.parametrize("name", EVERY_RULE)
+def test_nothing_that_a_rule_refuses_is_found_plainly_right(name: str) -> None:
+    rule, _, bad = EVERY_RULE[name]
+    is_plain = plain_check([("value", rule, False)])
+    found = [is_plain(SimpleNamespace(value=value)) for values in bad.values() for value in values]
+
+    assert found
+    assert not any(found)
 
 
 # -- request classes -------------------------------------------------------------------------

@@ -7,10 +7,6 @@ import re
 import time
 from typing import TYPE_CHECKING, Final
 
-from limits import parse
-from limits.storage import MemoryStorage
-from limits.strategies import SlidingWindowCounterRateLimiter
-
 from oms_core.errors import ConfigurationError
 
 if TYPE_CHECKING:
@@ -28,6 +24,13 @@ class RateLimit:
         Raises:
             ConfigurationError: it is no such thing.
         """
+        # Most servers limit nobody, and need not hold a library for it in their memory.
+        from limits import parse  # noqa: PLC0415 - see above
+        from limits.storage import MemoryStorage  # noqa: PLC0415 - see above
+        from limits.strategies import (  # noqa: PLC0415 - see above
+            SlidingWindowCounterRateLimiter,
+        )
+
         if _RATE.fullmatch(rate) is None:
             raise ConfigurationError(
                 [f'The rate limit {rate!r} must be a number and a time, such as "600/minute".']

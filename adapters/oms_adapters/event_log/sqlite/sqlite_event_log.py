@@ -60,6 +60,7 @@ SELECT tenant, org FROM events WHERE (tenant, org) > (?, ?) ORDER BY tenant, org
 _LOWEST: Final = """
 SELECT position, logged_us FROM events WHERE tenant = ? AND org = ? ORDER BY position LIMIT ?
 """
+_to_json: Final = json.JSONEncoder(ensure_ascii=False, separators=(",", ":")).encode
 _DROP: Final = "DELETE FROM events WHERE tenant = ? AND org = ? AND position <= ?"
 
 
@@ -174,4 +175,4 @@ def _key_of(scope: Scope) -> tuple[bytes, bytes]:
 
 
 def _to_text(event: EventEnvelope) -> str:
-    return json.dumps(to_log_document(event), ensure_ascii=False, separators=(",", ":"))
+    return _to_json(to_log_document(event))

@@ -28,6 +28,8 @@ FACETS: Final = (
 )
 """Columns that repeat a part of the document so that it can be looked up by."""
 
+_to_json: Final = json.JSONEncoder(ensure_ascii=False, separators=(",", ":")).encode
+
 
 def facets_of(order: Order) -> tuple[Value, ...]:
     """Return the values of ``FACETS`` for *order*."""
@@ -55,7 +57,7 @@ def key_of(scope: Scope, order_id: UUID) -> tuple[bytes, bytes, bytes]:
 
 def to_text(order: Order) -> str:
     """Write the document."""
-    return json.dumps(to_document(order), ensure_ascii=False, separators=(",", ":"))
+    return _to_json(to_document(order))
 
 
 def from_text(order_id: bytes, text: str) -> Order:
