@@ -10,14 +10,18 @@ from oms_core.application.operation_requests import (
     CancelOrder,
     CapturePayment,
     CompleteOrder,
+    DecideReturn,
     DeliverGoods,
     FulfillOrder,
     Pieces,
+    PiecesReceived,
+    ReceiveReturn,
     RefundPayment,
+    RequestReturn,
 )
 from oms_core.application.payment_policy import CapturePolicy
 from oms_core.domain.operation import OperationKind, OperationState
-from oms_core.domain.payment import PaymentState
+from oms_core.domain.payment import PaymentState, TransferState
 from oms_core.domain.saga_position import SagaPhase
 from oms_core.errors import NotPossible, OutcomeUnknown
 from oms_core.ports.payments import Cancel, Capabilities, Capture, OperationResult, OperationStatus
@@ -330,3 +334,73 @@ def test_an_order_that_is_cancelled_while_it_is_confirmed_leaves_no_capture_open
     assert not order.payment.captures
     assert all(one.kind is OperationKind.CANCEL for one in order.operations)
     assert shop.books() == ("64.96", "0.00", "64.96", "0.00")
+
+
+# -- what is counted -------------------------------------------------------------------------
+
+
+def test_pieces_of_a_rejected_refund_can_be_refunded_again() -> None:
+    shop = OrderLife()
+    shop.delivered("sim_refund_rejected")
+    shop.ask("complete", CompleteOrder())
+    shop.ask_and_work("refund", RefundPayment(lines=[Pieces(1, 2)]))
+
+    assert shop.order().quantities[1].refunded == 0
+    assert shop.ask("refund", RefundPayment(lines=[Pieces(1, 2)])).operation.kind is (
+        OperationKind.REFUND
+    )
+
+
+def test_pieces_whose_return_is_under_way_cannot_be_announced_twice() -> None:
+    shop = OrderLife()
+    shop.delivered()
+    shop.ask("request_return", RequestReturn([Pieces(1, 2)]))
+
+    with pytest.raises(NotPossible, match=r"Line 1 \(CRUNCHY-ARMCHAIR\) has 0 left to return"):
+        shop.ask("request_return", RequestReturn([Pieces(1, 1)]))
+
+
+def test_goods_are_paid_before_a_final_capture_that_waits_behind_them() -> None:
+    """A capture that is only asked for may be refused: it releases nobody from paying."""
+    shop = OrderLife()
+    order = shop.confirmed()
+    shop.oms.payment_changed(shop.scope, order.id)
+    shop.ask("fulfill", FulfillOrder([Pieces(1, 1)]))
+    shop.ask("capture", CapturePayment("1.00", final=True))
+
+    shop.oms.run_until_idle()
+
+    order = shop.order()
+    [parcel] = order.fulfillments
+    paid = order.payment.capture(parcel.id)
+    assert paid is not None
+    assert paid.state is TransferState.DONE
+    assert shop.books() == ("64.96", "22.65", "42.31", "0.00")
+
+
+def test_goods_that_came_back_are_not_counted_twice_while_they_are_booked() -> None:
+    shop = OrderLife()
+    shop.delivered()
+    asked = shop.ask("request_return", RequestReturn([Pieces(1, 2)])).operation.id
+    shop.ask("approve_return", asked, DecideReturn())
+    shop.ask("receive_return", asked, ReceiveReturn([PiecesReceived(1, 2)]))
+
+    with pytest.raises(NotPossible, match="has 0 left to receive, not 1"):
+        shop.ask("receive_return", asked, ReceiveReturn([PiecesReceived(1, 1)]))
+
+
+def test_looks_at_a_provider_that_is_silent_for_days_become_rarer() -> None:
+    shop = OrderLife()
+    shop.confirmed()
+    shop.instead |= {"lookup": raises(OutcomeUnknown(reason="http_503"))}
+    shop.oms.payment_changed(shop.scope, shop.order().id)
+
+    for _ in range(5 * 24 * 6):
+        shop.pass_time(600.0)
+
+    looks = [one for one in shop.order().operations if one.kind is OperationKind.CHECK_PAYMENT]
+    attention = shop.order().saga.attention
+    assert 5 <= len(looks) <= 20
+    assert all(one.refusal is not None for one in looks[:-1])
+    assert attention is not None
+    assert attention.code == "provider_silent"

@@ -1,0 +1,285 @@
+"""The provider's word counts: money moved by hand, late money, refusals that had an effect."""
+
+from collections.abc import Callable
+
+import pytest
+from attrs import evolve
+
+from oms_core import Change, Money, OrderStatus
+from oms_core.application.operation_requests import (
+    CancelOrder,
+    CapturePayment,
+    CompleteOrder,
+    DecideReturn,
+    FulfillOrder,
+    Pieces,
+    PiecesReceived,
+    ReceiveReturn,
+    RefundPayment,
+    RequestReturn,
+)
+from oms_core.application.payment_policy import CapturePolicy
+from oms_core.domain.correcting import correct, differences
+from oms_core.domain.operation import OperationState
+from oms_core.domain.payment import PaymentState, PaymentStatus
+from oms_core.domain.returning import book_receipt
+from oms_core.domain.scope import order_id_for
+from oms_core.errors import InvalidState, PaymentNotFound
+from oms_core.ports.payments import Capture, OperationResult, OperationStatus, Refund
+from oms_core.testing import NOON, a_scope
+from tests.support.order_life import OrderLife
+from tests.support.scripted_payments import DONE, a_snapshot
+
+REJECTED = OperationResult(OperationStatus.REJECTED, reason="do_not_honor")
+ANOTHER = order_id_for(a_scope(), "another")
+
+
+def one_after_the_other(*answers: object) -> Callable[..., object]:
+    """Give these answers, the last one for ever; an error is raised."""
+    left = list(answers)
+
+    def answer(*_: object) -> object:
+        one = left.pop(0) if len(left) > 1 else left[0]
+        if isinstance(one, Exception):
+            raise one
+        return one
+
+    return answer
+
+
+def look(shop: OrderLife) -> None:
+    """Let the order look at its payment."""
+    shop.oms.payment_changed(shop.scope, shop.order().id)
+    shop.oms.run_until_idle()
+
+
+def attention_of(shop: OrderLife) -> str | None:
+    """Tell why a person should look at the order."""
+    attention = shop.order().saga.attention
+    return None if attention is None else attention.code
+
+
+# -- moved by hand -----------------------------------------------------------------------------
+
+
+def test_money_taken_by_hand_is_recorded() -> None:
+    shop = OrderLife()
+    order = shop.confirmed()
+    ref = shop.ref("good_card")
+    shop.payments.capture(Capture(ref, Money(1_000, "USD"), "by-hand", "by-hand", final=False))
+
+    look(shop)
+    look(shop)
+
+    order = shop.order()
+    corrected = [one for one in order.history if one.change is Change.PAYMENT_CORRECTED]
+    assert [dict(one.facts) for one in corrected] == [
+        {"captured": "10.00", "refunded": "0.00", "currency": "USD"}
+    ]
+    assert order.payment.captured == Money(1_000, "USD")
+    assert order.payment.status is PaymentStatus.PARTIALLY_CAPTURED
+    assert shop.ask_and_work("fulfill", FulfillOrder()).state is OperationState.DONE
+    assert shop.books() == ("64.96", "64.96", "0.00", "0.00")
+
+
+def test_money_given_back_by_hand_is_recorded_and_cannot_be_given_back_again() -> None:
+    shop = OrderLife()
+    shop.delivered()
+    shop.ask("complete", CompleteOrder())
+    shop.payments.refund(Refund(shop.ref("good_card"), Money(6_000, "USD"), "by-hand", "by-hand"))
+
+    look(shop)
+    shop.ask_and_work("refund", RefundPayment())
+
+    assert shop.order().payment.refunded == shop.order().total
+    assert shop.books()[3] == "64.96"
+
+
+@pytest.mark.parametrize("open_one", ["capture", "refund"])
+def test_what_is_under_way_is_no_difference(open_one: str) -> None:
+    shop = OrderLife(CapturePolicy.MANUAL if open_one == "capture" else CapturePolicy.FULFILLMENT)
+    if open_one == "capture":
+        shop.confirmed()
+        shop.ask("capture", CapturePayment())
+    else:
+        shop.delivered()
+        shop.ask("complete", CompleteOrder())
+        shop.ask("refund", RefundPayment())
+    order, zero = shop.order(), Money(0, "USD")
+
+    assert differences(order, PaymentState.CAPTURED, order.total, order.total) == ()
+    assert correct(order, PaymentState.CAPTURED, zero, zero, at=NOON) is order
+
+
+def test_differences_are_said_in_words() -> None:
+    order = OrderLife(CapturePolicy.MANUAL).confirmed()
+    paid = Money(1_000, "USD")
+
+    said = [str(one) for one in differences(order, PaymentState.EXPIRED, paid, paid)]
+
+    assert said == [
+        "captured: the order says 0.00 USD, the provider 10.00 USD",
+        "refunded: the order says 0.00 USD, the provider 10.00 USD",
+        "hold: the order says authorized, the provider expired",
+    ]
+
+
+# -- unknown, late, another's ------------------------------------------------------------------
+
+
+def test_a_payment_that_the_provider_no_longer_knows_calls_a_person() -> None:
+    shop = OrderLife()
+    shop.confirmed()
+    shop.instead["lookup"] = one_after_the_other(PaymentNotFound())
+
+    look(shop)
+
+    assert attention_of(shop) == "payment_unknown"
+    assert shop.order().payment.status is PaymentStatus.AUTHORIZED
+
+
+def test_a_dead_order_whose_payment_is_unknown_calls_nobody() -> None:
+    shop = OrderLife()
+    shop.confirmed()
+    shop.ask_and_work("cancel", CancelOrder())
+    shop.instead["lookup"] = one_after_the_other(PaymentNotFound())
+
+    look(shop)
+
+    assert attention_of(shop) is None
+
+
+def test_money_under_a_dead_orders_reference_is_touched_only_if_it_is_the_orders() -> None:
+    shop = OrderLife()
+    shop.confirmed()
+    shop.ask_and_work("cancel", CancelOrder())
+    touched: list[object] = []
+    shop.instead["cancel"] = lambda *what: touched.append(what) or DONE
+    held = a_snapshot(PaymentState.AUTHORIZED, authorized=6_496)
+
+    shop.instead["lookup"] = one_after_the_other(evolve(held, order_id=ANOTHER))
+    look(shop)
+    of_another = attention_of(shop), len(touched)
+    shop.instead["lookup"] = one_after_the_other(held)
+    look(shop)
+    of_nobody = attention_of(shop), len(touched)
+    returned = a_snapshot(PaymentState.CAPTURED, authorized=9, captured=9, refunded=9)
+    shop.instead["lookup"] = one_after_the_other(returned)
+    look(shop)
+
+    assert of_another == (None, 0)
+    assert of_nobody == ("money_of_a_dead_order", 0)
+    assert (attention_of(shop), len(touched)) == (None, 0)
+
+
+def test_an_order_that_costs_nothing_asks_no_provider() -> None:
+    shop = OrderLife()
+    shop.oms.place_order(shop.scope, evolve(shop.request(price="0"), adjustments=[]))
+    shop.oms.run_until_idle()
+    shop.instead["lookup"] = one_after_the_other(AssertionError("it was asked"))
+
+    look(shop)
+
+    assert shop.ask_and_work("fulfill", FulfillOrder()).state is OperationState.DONE
+    assert attention_of(shop) is None
+
+
+# -- refused, and yet --------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    ("found", "captured", "state"),
+    [
+        ((DONE,), "64.96", OperationState.DONE),
+        ((None, DONE), "64.96", OperationState.REFUSED),
+        ((None,), "0.00", OperationState.REFUSED),
+        ((REJECTED,), "0.00", OperationState.REFUSED),
+        ((PaymentNotFound(),), "0.00", OperationState.REFUSED),
+    ],
+)
+def test_a_refused_capture_counts_as_what_it_left_at_the_provider(
+    found: tuple[object, ...], captured: str, state: OperationState
+) -> None:
+    """The refusal may be the echo of our own call, whose answer was lost."""
+    shop = OrderLife(CapturePolicy.MANUAL)
+    shop.confirmed()
+    shop.instead |= {
+        "capture": one_after_the_other(InvalidState(reason="already_captured")),
+        "find_operation": one_after_the_other(*found),
+        "lookup": lambda *_: a_snapshot(
+            PaymentState.AUTHORIZED,
+            authorized=6_496,
+            captured=shop.order().payment.captured.minor,
+            order_id=shop.order().id,
+        ),
+    }
+
+    asked = shop.ask_and_work("capture", CapturePayment())
+
+    assert asked.state is state
+    assert shop.order().payment.captured.amount == captured
+    assert not any(one.state.is_open for one in shop.order().payment.captures)
+
+
+@pytest.mark.parametrize(
+    ("found", "refunded", "state"),
+    [
+        ((DONE,), "64.96", OperationState.DONE),
+        ((None, DONE), "64.96", OperationState.REFUSED),
+        ((None,), "0.00", OperationState.REFUSED),
+        ((REJECTED,), "0.00", OperationState.REFUSED),
+    ],
+)
+def test_a_refused_refund_counts_as_what_it_left_at_the_provider(
+    found: tuple[object, ...], refunded: str, state: OperationState
+) -> None:
+    shop = OrderLife()
+    shop.delivered()
+    shop.ask("complete", CompleteOrder())
+    shop.instead |= {
+        "refund": one_after_the_other(InvalidState(reason="already_refunded")),
+        "find_operation": one_after_the_other(*found),
+        "lookup": lambda *_: a_snapshot(
+            PaymentState.CAPTURED,
+            authorized=6_496,
+            captured=6_496,
+            refunded=shop.order().payment.refunded.minor,
+            order_id=shop.order().id,
+        ),
+    }
+
+    asked = shop.ask_and_work("refund", RefundPayment())
+
+    assert asked.state is state
+    assert shop.order().payment.refunded.amount == refunded
+    assert shop.order().status is (
+        OrderStatus.REFUNDED if refunded == "64.96" else OrderStatus.COMPLETED
+    )
+
+
+# -- goods that come back ----------------------------------------------------------------------
+
+
+def test_pieces_of_one_line_that_come_back_in_two_parcels_are_both_in_stock_again() -> None:
+    shop = OrderLife()
+    shop.delivered()
+    asked = shop.ask("request_return", RequestReturn([Pieces(1, 2)])).operation.id
+    shop.ask("approve_return", asked, DecideReturn())
+
+    for _ in range(2):
+        shop.ask_and_work("receive_return", asked, ReceiveReturn([PiecesReceived(1, 1)]))
+
+    assert shop.level().on_hand == 10
+    assert shop.order().quantities[1].returned == 2
+
+
+def test_a_receipt_that_is_booked_is_not_booked_again() -> None:
+    shop = OrderLife()
+    shop.delivered()
+    asked = shop.ask("request_return", RequestReturn([Pieces(1, 2)])).operation.id
+    shop.ask("approve_return", asked, DecideReturn())
+    booked = shop.ask_and_work("receive_return", asked, ReceiveReturn([PiecesReceived(1, 1)]))
+
+    order = shop.order()
+
+    assert book_receipt(order, booked.id, at=NOON) is order
