@@ -111,7 +111,7 @@ def test_a_replay_returns_the_very_same_order(name: str) -> None:
     assert EVERYTHING[name](once) is once
 
 
-@pytest.mark.parametrize("status", set(OrderStatus) - {OrderStatus.PENDING_PAYMENT})
+@pytest.mark.parametrize("status", sorted(set(OrderStatus) - {OrderStatus.PENDING_PAYMENT}))
 def test_recording_a_known_authorization_again_is_a_replay_in_every_status(
     status: OrderStatus,
 ) -> None:
