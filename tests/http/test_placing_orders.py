@@ -196,6 +196,16 @@ def test_everything_that_was_sent_comes_back(api: Api) -> None:
             "unit_price": "19.99",
             "subtotal": "39.98",
             "location": "hamburg",
+            "quantities": {
+                "ordered": 2,
+                "cancelled": 0,
+                "fulfilling": 0,
+                "fulfilled": 0,
+                "delivered": 0,
+                "returning": 0,
+                "returned": 0,
+                "refunded": 0,
+            },
         }
     ]
     assert (shown["currency"], shown["subtotal"], shown["total"]) == ("EUR", "39.98", "39.88")
