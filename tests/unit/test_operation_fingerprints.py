@@ -29,7 +29,11 @@ def test_an_amount_written_in_another_way_is_the_same_request(minor: int, zeros:
     shop = OrderLife(CapturePolicy.MANUAL)
     shop.confirmed()
     exact = Decimal(minor).scaleb(-2)
-    written = [exact, f"{exact:f}", f"{exact:f}" + ("0" * zeros if "." in f"{exact:f}" else "")]
+    written: list[str | Decimal] = [
+        exact,
+        f"{exact:f}",
+        f"{exact:f}" + ("0" * zeros if "." in f"{exact:f}" else ""),
+    ]
 
     answers = [shop.ask("capture", CapturePayment(one), key="once") for one in written]
 
