@@ -154,7 +154,12 @@ def test_money_under_a_dead_orders_reference_is_touched_only_if_it_is_the_orders
     shop.confirmed()
     shop.ask_and_work("cancel", CancelOrder())
     touched: list[object] = []
-    shop.instead["cancel"] = lambda *what: touched.append(what) or DONE
+
+    def touch(*what: object) -> OperationResult:
+        touched.append(what)
+        return DONE
+
+    shop.instead["cancel"] = touch
     held = a_snapshot(PaymentState.AUTHORIZED, authorized=6_496)
 
     shop.instead["lookup"] = one_after_the_other(evolve(held, order_id=ANOTHER))
