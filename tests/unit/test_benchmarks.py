@@ -40,7 +40,7 @@ def folder(tmp_path: Path) -> Path:
         ("hot-sku", [], ["M2"]),
         ("workers", ["--orders", "4"], ["M3", "M3"]),
         ("fairness", ["--orders", "4"], ["M4", "M4"]),
-        ("slow-provider", ["--orders", "4"], ["P14", "P14"]),
+        ("slow-provider", ["--orders", "4"], ["P15", "P15"]),
         ("listing", ["--orders", "200"], ["P9", "P9"]),
         ("validation", ["--orders", "2"], ["P10"]),
         pytest.param("memory", ["--orders", "8"], ["P11", "P11"], marks=needs_linux),

@@ -8,7 +8,12 @@ from hypothesis import strategies as st
 
 from oms_core.application.actions import Action
 from oms_core.application.chronicle import ChronicleKind, chronicle_of
-from oms_core.application.operation_requests import CapturePayment, FulfillOrder
+from oms_core.application.operation_requests import (
+    CompleteOrder,
+    DeliverGoods,
+    FulfillOrder,
+    RefundPayment,
+)
 from oms_core.domain.operation import OperationKind
 from tests.support.drawn_life import OrderLife
 
@@ -52,16 +57,20 @@ def test_a_machine_whose_clock_is_slow_does_not_turn_the_story_round() -> None:
 
 
 def test_what_was_refused_is_told_with_its_reason() -> None:
-    """A final capture releases the rest of the hold, so the goods cannot be paid for."""
-    life = OrderLife()
+    life = OrderLife("sim_refund_rejected")
     life.work()
-    life.ask(Action(OperationKind.CAPTURE, None), CapturePayment("1.00", final=True))
-    asked = life.ask(Action(OperationKind.FULFILL, None), FulfillOrder())
+    life.ask(Action(OperationKind.FULFILL, None), FulfillOrder())
+    life.settle()
+    (parcel,) = life.order.fulfillments
+    life.ask(Action(OperationKind.DELIVER, None, parcel.id), DeliverGoods())
+    life.ask(Action(OperationKind.COMPLETE, None), CompleteOrder())
+    life.settle()
+    asked = life.ask(Action(OperationKind.REFUND, None), RefundPayment("1.00"))
     life.settle()
 
     told = life.oms.chronicle(life.scope, life.order_id)
 
-    (refused,) = [entry for entry in told if entry.what == "fulfill_refused"]
+    (refused,) = [entry for entry in told if entry.what == "refund_refused"]
     assert refused.facts["operation_id"] == str(asked.operation.id)
-    assert refused.facts["code"] == "capture_impossible"
-    assert ("capture_requested", "pat@example.com") in {(e.what, e.actor) for e in told}
+    assert refused.facts["code"] == "refund_rejected"
+    assert ("refund_requested", "pat@example.com") in {(e.what, e.actor) for e in told}
