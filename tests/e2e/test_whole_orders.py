@@ -17,24 +17,12 @@ from uuid import UUID
 
 import pytest
 
-from oms_core.application.operation_requests import (
-    CancelOrder,
-    CapturePayment,
-    CompleteOrder,
-    DecideReturn,
-    DeliverGoods,
-    FulfillOrder,
-    Pieces,
-    PiecesReceived,
-    ReceiveReturn,
-    RefundPayment,
-    RequestReturn,
-)
 from tests.support import mongo_server
 from tests.support.banks import Books
 from tests.support.whole_shop import CHAIR, LAMP, PROVIDERS, TOTAL, WholeShop, open_shop
 
 AT_ONCE = 20
+A_CHAIR = {"line": 1, "quantity": 1}
 
 
 class Running:
@@ -102,12 +90,12 @@ class Case:
 
         self.shop.until(self.provider, self.reference, is_so, f"{wanted} of {self.order_id}")
 
-    def ask(self, name: str, *what: object) -> None:
-        self.client.ask(name, self.order_id, *what)
+    def ask(self, what: str, **body: Any) -> None:
+        self.client.ask(self.order_id, what, **body)
 
     def deliver_everything(self) -> None:
         for one in self.client.inside(self.order_id).fulfillments:
-            self.ask("deliver", one.id, DeliverGoods())
+            self.ask(f"fulfillments/{one.id}/delivered")
 
     @property
     def books(self) -> Books:
@@ -128,27 +116,27 @@ def live_a_whole_life(case: Case) -> None:
     case.confirmed()
     assert case.books == Books(0, 0, holds=True)
 
-    case.ask("fulfill", FulfillOrder([Pieces(1, 1)], carrier="DHL"))
+    case.ask("fulfillments", lines=[A_CHAIR], carrier="DHL")
     case.until(status="partially_fulfilled")
     in_parts = case.bank.captures_in_parts
     assert case.books == Books(1_000 if in_parts else TOTAL, 0, holds=in_parts)
 
-    case.ask("fulfill", FulfillOrder())
+    case.ask("fulfillments")
     case.until(status="fulfilled", payment_status="captured")
     assert case.books == Books(TOTAL, 0, holds=False)
 
     case.deliver_everything()
     case.until(status="delivered")
-    case.ask("request_return", RequestReturn([Pieces(1, 1)]))
+    case.ask("returns", lines=[A_CHAIR])
     returned = case.client.inside(case.order_id).returns[0]
-    case.ask("approve_return", returned.id, DecideReturn())
-    case.ask("receive_return", returned.id, ReceiveReturn([PiecesReceived(1, 1)]))
+    case.ask(f"returns/{returned.id}/approve")
+    case.ask(f"returns/{returned.id}/receive", lines=[A_CHAIR])
     case.until(status="partially_returned")
-    case.ask("refund", RefundPayment(lines=[Pieces(1, 1)]))
+    case.ask("refunds", lines=[A_CHAIR])
     case.until(status="partially_refunded", payment_status="partially_refunded")
     assert case.books == Books(TOTAL, 1_000, holds=False)
 
-    case.ask("refund", RefundPayment())
+    case.ask("refunds")
     case.until(status="refunded", payment_status="refunded")
 
     assert case.books == Books(TOTAL, TOTAL, holds=False)
@@ -177,10 +165,10 @@ def test_it_does_so_on_mongodb(running: Running, provider: str) -> None:
 
 def test_an_order_that_is_delivered_is_completed(case: Case) -> None:
     case.confirmed()
-    case.ask("fulfill", FulfillOrder())
+    case.ask("fulfillments")
     case.until(status="fulfilled")
     case.deliver_everything()
-    case.ask("complete", CompleteOrder())
+    case.ask("complete")
 
     case.until(status="completed", payment_status="captured")
 
@@ -229,7 +217,7 @@ def test_an_order_cancelled_before_anything_left_holds_nothing(case: Case) -> No
     available = case.client.level(CHAIR).available
     case.confirmed()
 
-    case.ask("cancel", CancelOrder("The customer changed their mind."))
+    case.ask("cancel", reason="The customer changed their mind.")
     case.until(status="cancelled", payment_status="voided")
 
     assert case.books == Books(0, 0, holds=False)
@@ -239,10 +227,10 @@ def test_an_order_cancelled_before_anything_left_holds_nothing(case: Case) -> No
 
 def test_an_order_cancelled_after_its_capture_is_paid_back(case: Case) -> None:
     case.confirmed()
-    case.ask("capture", CapturePayment())
+    case.ask("capture")
     case.until(payment_status="captured")
 
-    case.ask("cancel", CancelOrder())
+    case.ask("cancel")
     case.until(status="cancelled", payment_status="refunded")
 
     assert case.books == Books(TOTAL, TOTAL, holds=False)
