@@ -127,6 +127,8 @@ def live_a_whole_life(case: Case) -> None:
 
     case.deliver_everything()
     case.until(status="delivered")
+    case.ask("complete")
+    case.until(status="completed")
     case.ask("returns", lines=[A_CHAIR])
     returned = case.client.inside(case.order_id).returns[0]
     case.ask(f"returns/{returned.id}/approve")
@@ -161,18 +163,6 @@ def test_an_order_goes_its_whole_way_in_parts_and_back(case: Case) -> None:
 @pytest.mark.parametrize("provider", PROVIDERS)
 def test_it_does_so_on_mongodb(running: Running, provider: str) -> None:
     live_a_whole_life(Case(running.on("mongodb"), provider))
-
-
-def test_an_order_that_is_delivered_is_completed(case: Case) -> None:
-    case.confirmed()
-    case.ask("fulfillments")
-    case.until(status="fulfilled")
-    case.deliver_everything()
-    case.ask("complete")
-
-    case.until(status="completed", payment_status="captured")
-
-    assert case.books == Books(TOTAL, 0, holds=False)
 
 
 def test_a_declined_payment_fails_the_order_and_stock_is_free_again(case: Case) -> None:
