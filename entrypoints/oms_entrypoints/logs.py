@@ -91,6 +91,8 @@ def configure_logs(
     logging.getLogger("waitress.queue").setLevel(logging.ERROR)
     # Stripe's SDK logs two lines for each request, and error messages that quote customers' data.
     logging.getLogger("stripe").setLevel(logging.WARNING)
+    # PyMongo's describe every command with its document: a whole order.
+    logging.getLogger("pymongo").setLevel(logging.INFO)
 
 
 def without_exception_text(_logger: WrappedLogger, _method: str, event: EventDict) -> EventDict:

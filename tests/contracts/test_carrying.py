@@ -212,7 +212,8 @@ def test_notifications_arrive_in_their_order_whatever_became_of_them(path: Path,
 
     with MongoDatabase(mongo_server.uri(), name) as database:
         after = MongoInbox(database, clock)
-        assert after.store(PROVIDER, events, at=clock.now()) == 0, "they are there already"
+        ends = [events[0], events[-1]]
+        assert after.store(PROVIDER, ends, at=clock.now()) == 0, "they are there already"
         assert after.store(PROVIDER, [an_event("evt-late", "pay-\x00-ü")], at=clock.now()) == 1
         (late,) = after.find_events(ACME, "evt-late")
         assert after.of_payment(PROVIDER, events[0].ref) == [*payment, late]

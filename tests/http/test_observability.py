@@ -133,6 +133,16 @@ def test_other_libraries_lines_come_in_the_same_form_without_secrets(api: Api) -
     assert "sk_live" not in line["event"]
 
 
+@pytest.mark.parametrize(
+    ("library", "level"), [("pymongo.command", logging.DEBUG), ("stripe", logging.INFO)]
+)
+def test_what_libraries_say_of_each_call_is_left_out(api: Api, library: str, level: int) -> None:
+    """They quote documents and answers: whole orders."""
+    logging.getLogger(library).log(level, "Pat, Secret Lane 7")
+
+    assert not api.log.getvalue()
+
+
 def test_an_exception_is_logged_as_its_class_and_where_it_went_through(api: Api) -> None:
     def a_function_that_fails() -> None:
         try:

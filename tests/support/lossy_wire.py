@@ -71,7 +71,7 @@ class LossyWire:
         self._times = times
         self._cut_after = cut_after
         self._before = before
-        self._patience_ms = patience_ms or (10_000 if loses is Loses.NOTHING else 100)
+        self._patience_ms = patience_ms or (10_000 if loses is Loses.NOTHING else 180)
         self._arrivals: Counter[str] = Counter()
         self.answered = 0
         self._lock = threading.Lock()
