@@ -14,9 +14,6 @@ from typing import Any, Final
 
 import pytest
 
-from benchmarks.big_store import build
-from benchmarks.order_body import an_order
-from benchmarks.servers import SCOPE as BIG_SCOPE
 from oms_core import Order, OrderManagement
 from oms_core.application.place_order import PlaceOrder
 from oms_core.application.request_reader import read
@@ -347,13 +344,37 @@ finally:
 linux_only = pytest.mark.skipif(not STATUS.exists(), reason="only Linux tells a process's peak")
 
 
+BUILD: Final = """
+import sys
+from pathlib import Path
+
+sys.path.append(sys.argv[1])
+from benchmarks.big_store import build
+from benchmarks.servers import SCOPE
+
+build(Path(sys.argv[2]), int(sys.argv[3]))
+print(SCOPE.tenant_id, SCOPE.org_id)
+"""
+
+
+def build(file: Path, orders: int) -> dict[str, str]:
+    """Make a big store as the benchmarks do, which are not installed; tell whose orders it has."""
+    root = Path(__file__).parents[2]
+    built = subprocess.run(
+        [sys.executable, "-c", BUILD, str(root), str(file), str(orders)],
+        capture_output=True,
+        check=True,
+        text=True,
+    )
+    return dict(zip(("OMS_TENANT", "OMS_ORG"), built.stdout.split(), strict=True))
+
+
 def peak_mb(folder: Path, *arguments: str, **more: str) -> float:
     """Run a command to its end; returns the most memory that it had."""
-    scope = {"OMS_TENANT": str(BIG_SCOPE.tenant_id), "OMS_ORG": str(BIG_SCOPE.org_id)}
     done = subprocess.run(
         [sys.executable, "-c", MEASURED, *arguments],
         cwd=folder,
-        env=environment(**scope, **more),
+        env=environment(**more),
         capture_output=True,
         text=True,
         check=False,
@@ -367,8 +388,8 @@ def peak_mb(folder: Path, *arguments: str, **more: str) -> float:
 def test_an_export_takes_no_more_memory_for_ten_times_as_many_orders(tmp_path: Path) -> None:
     peaks = []
     for orders in (MANY // 10, MANY):
-        build(tmp_path / f"{orders}.db", orders)
-        settings = {"OMS__STORAGE__PATH": f"{orders}.db"}
+        scope = build(tmp_path / f"{orders}.db", orders)
+        settings = {"OMS__STORAGE__PATH": f"{orders}.db", **scope}
 
         peaks.append(peak_mb(tmp_path, "orders", "export", "-o", "out.ndjson", **settings))
 
@@ -392,7 +413,7 @@ def test_an_import_takes_no_more_memory_for_ten_times_as_many_orders(tmp_path: P
 def write_many(file: Path, orders: int) -> None:
     with file.open("w", encoding="utf-8") as lines:
         for number in range(orders):
-            lines.write(json.dumps(an_order(f"{number:012}")) + "\n")
+            lines.write(json.dumps(body(number)) + "\n")
 
 
 @pytest.mark.timeout(7_200 if MANY > 10_000 else 300)
@@ -433,8 +454,7 @@ def stored(folder: Path) -> int:
 
 
 def test_an_export_that_is_killed_leaves_no_file_under_its_name(tmp_path: Path) -> None:
-    build(tmp_path / "oms.db", 3_000)
-    scope = {"OMS_TENANT": str(BIG_SCOPE.tenant_id), "OMS_ORG": str(BIG_SCOPE.org_id)}
+    scope = build(tmp_path / "oms.db", 3_000)
     with started(tmp_path, "orders", "export", "-o", "orders.ndjson", **scope) as process:
         while not any(part.stat().st_size for part in tmp_path.glob(".*.part")):
             assert process.poll() is None

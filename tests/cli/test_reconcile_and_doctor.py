@@ -45,7 +45,7 @@ def test_orders_that_agree_are_counted_and_the_exit_code_is_0(
 ) -> None:
     done = oms("reconcile")
 
-    assert (done.code, done.out) == (0, "1 orders compared: 1 agrees.\n")
+    assert (done.code, done.out) == (0, "1 order compared: 1 agrees.\n")
 
 
 def test_a_dry_look_prints_each_difference_and_changes_nothing(
@@ -57,7 +57,7 @@ def test_a_dry_look_prints_each_difference_and_changes_nothing(
     assert done.out == (
         f"{captured_by_hand.id}  differs\n"
         "  captured: the order says 0.00 USD, the provider 129.90 USD\n"
-        "1 orders compared: 1 differs. Nothing was changed; --fix has orders take over what their "
+        "1 order compared: 1 differs. Nothing was changed; --fix has orders take over what their "
         "provider says.\n"
     )
     assert system.get_order(SCOPE, captured_by_hand.id) == captured_by_hand

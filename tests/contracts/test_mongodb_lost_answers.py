@@ -20,7 +20,7 @@ from oms_core.errors import InventoryUnavailable, StoreUnavailable, StoreUnusabl
 from oms_core.testing import NOON, a_scope
 from oms_core.testing.at_once import at_once
 from tests.support import mongo_server
-from tests.support.lossy_wire import Loses, LossyWire
+from tests.support.lossy_wire import Loses, LossyWire, with_patience
 from tests.support.mongo_lives import (
     Facts,
     a_life_of_money,
@@ -35,12 +35,14 @@ LOSSES = [(Loses.REQUESTS, 1), (Loses.ANSWERS, 1), (Loses.ANSWERS, 2)]
 
 
 @contextmanager
-def a_database(loses: Loses, times: int = 1) -> Iterator[tuple[MongoDatabase, LossyWire]]:
+def a_database(
+    loses: Loses, times: int = 1, patience_ms: int | None = None
+) -> Iterator[tuple[MongoDatabase, LossyWire]]:
     """Open an empty database over a wire that behaves while the collections are made."""
     with mongo_server.new_database() as whole:
         make_collections(whole)
         with (
-            LossyWire(mongo_server.uri(), loses, times=times) as wire,
+            LossyWire(mongo_server.uri(), loses, times=times, patience_ms=patience_ms) as wire,
             MongoDatabase(wire.uri, whole.name) as database,
         ):
             yield database, wire
@@ -64,9 +66,13 @@ def test_a_wire_that_loses_each_command_once_or_twice_changes_no_answer() -> Non
     def live(
         case: tuple[Callable[[MongoDatabase], Facts], tuple[Loses, int]],
     ) -> tuple[Facts, set[str]]:
-        life, loss = case
-        with a_database(*loss) as (database, wire):
-            return life(database), set(wire.lost)
+        life, (loses, times) = case
+
+        def over_a_wire(patience_ms: int) -> tuple[Facts, set[str]]:
+            with a_database(loses, times, patience_ms) as (database, wire):
+                return life(database), set(wire.lost)
+
+        return with_patience(over_a_wire)
 
     cases = list(product(LIVES, LOSSES))
     lives = at_once(live, cases)

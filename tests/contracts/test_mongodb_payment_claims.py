@@ -25,7 +25,7 @@ from oms_core.testing import an_order, with_status
 from oms_core.testing.at_once import at_once
 from oms_core.testing.refusal import refusal
 from tests.support import mongo_server
-from tests.support.lossy_wire import Loses, LossyWire
+from tests.support.lossy_wire import Loses, LossyWire, with_patience
 
 LOSSES = [(Loses.REQUESTS, 1), (Loses.ANSWERS, 2)]
 """Once: the driver repeats it itself, if it may. Twice: that is for us."""
@@ -45,10 +45,13 @@ def database() -> Iterator[MongoDatabase]:
 
 @contextmanager
 def over_a_wire(
-    whole: MongoDatabase, loses: Loses = Loses.NOTHING, times: int = 1
+    whole: MongoDatabase,
+    loses: Loses = Loses.NOTHING,
+    times: int = 1,
+    patience_ms: int | None = None,
 ) -> Iterator[tuple[MongoStorage, LossyWire]]:
     with (
-        LossyWire(mongo_server.uri(), loses, times=times) as wire,
+        LossyWire(mongo_server.uri(), loses, times=times, patience_ms=patience_ms) as wire,
         MongoDatabase(wire.uri, whole.name) as database,
     ):
         yield MongoStorage(database), wire
@@ -82,8 +85,11 @@ def test_a_wire_that_loses_each_command_once_or_twice_changes_no_answer(
     database: MongoDatabase,
 ) -> None:
     def live(loss: tuple[Loses, int]) -> tuple[list[str], set[str]]:
-        with over_a_wire(database, *loss) as (store, wire):
-            return a_life(store, f"lost-{loss}"), set(wire.lost)
+        def once(patience_ms: int) -> tuple[list[str], set[str]]:
+            with over_a_wire(database, *loss, patience_ms) as (store, wire):
+                return a_life(store, f"lost-{loss}-{patience_ms}"), set(wire.lost)
+
+        return with_patience(once)
 
     lives = at_once(live, LOSSES)
 

@@ -135,7 +135,8 @@ def _told(tally: Tally, *, fix: bool) -> str:
     counted = ", ".join(
         f"{count} {verdict.replace('_', ' ')}" for verdict, count in tally.counts.items() if count
     )
-    summary = f"{tally.orders} orders compared" + (f": {counted}." if counted else ".")
+    orders = f"{tally.orders} order{'s' * (tally.orders != 1)}"
+    summary = f"{orders} compared" + (f": {counted}." if counted else ".")
     from oms_core.application.reconciliation import Verdict
 
     if tally.counts[Verdict.DIFFERS] and not fix:

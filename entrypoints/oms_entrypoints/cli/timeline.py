@@ -237,8 +237,6 @@ def _details(entry: Mapping[str, Any]) -> str:
             return f"{known['total']} {known['currency']}, {lines} line{'s' * (lines != 1)}"
         case Change.PAYMENT_AUTHORIZED if known.get("required") is False:
             return "none needed for a total of zero"
-        case Change.PAYMENT_AUTHORIZED:
-            return f"{known['amount']} {known['currency']}"
         case Change.INVENTORY_REFUSED:
             return ", ".join(f"{sku}: {pieces} missing" for sku, pieces in known.items())
         case Change.PAYMENT_RELEASED:
@@ -248,6 +246,8 @@ def _details(entry: Mapping[str, Any]) -> str:
         case Change.ATTENTION_NEEDED:
             return str(known.get("message", ""))
         case _:
+            if "amount" in known and "currency" in known:
+                known["amount"] = f"{known['amount']} {known.pop('currency')}"
             return ", ".join(str(value) for value in known.values() if value is not None)
 
 
