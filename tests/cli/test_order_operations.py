@@ -62,6 +62,7 @@ def test_an_order_is_led_through_its_life(
         "DHL, 4711",
         "goods returned",
         "payment refunded",
+        "9.90 USD, ",
         "by operator",
         "ship_goods",
         f"return       {returned}  received",
