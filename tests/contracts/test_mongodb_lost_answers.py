@@ -20,7 +20,7 @@ from oms_core.errors import InventoryUnavailable, StoreUnavailable, StoreUnusabl
 from oms_core.testing import NOON, a_scope
 from oms_core.testing.at_once import at_once
 from tests.support import mongo_server
-from tests.support.lossy_wire import Loses, LossyWire, with_patience
+from tests.support.lossy_wire import Loses, LossyWire, patiently, with_patience
 from tests.support.mongo_lives import (
     Facts,
     a_life_of_money,
@@ -158,13 +158,3 @@ def test_a_process_that_dies_between_any_two_commands_leaves_nothing_half_done()
     deaths = Counter(call for (call, _), (died, *_) in outcomes.items() if died)
     assert deaths.keys() == OUTCOMES.keys()
     assert min(deaths.values()) >= 5
-
-
-def patiently(call: Callable[[], object]) -> object:
-    """Repeat a call whose outcome is unknown, as the saga does."""
-    for _ in range(10):
-        try:
-            return call()
-        except InventoryUnavailable:
-            continue
-    raise AssertionError("the inventory stayed unavailable")

@@ -17,7 +17,6 @@ from oms_core.errors import (
     PaymentReferenceInUse,
     StaleVersion,
     StorageTrouble,
-    StoreUnavailable,
     StoreUnusable,
 )
 from oms_core.ports.storage import Added, AlreadyThere, Lease, OrderQuery
@@ -25,7 +24,7 @@ from oms_core.testing import an_order, with_status
 from oms_core.testing.at_once import at_once
 from oms_core.testing.refusal import refusal
 from tests.support import mongo_server
-from tests.support.lossy_wire import Loses, LossyWire, with_patience
+from tests.support.lossy_wire import Loses, LossyWire, patiently, with_patience
 
 LOSSES = [(Loses.REQUESTS, 1), (Loses.ANSWERS, 2)]
 """Once: the driver repeats it itself, if it may. Twice: that is for us."""
@@ -140,8 +139,9 @@ def test_a_process_that_dies_between_any_two_commands_leaves_no_claim_without_it
     def prepared(taken_over: bool, command: int) -> tuple[Order, Order]:  # noqa: FBT001 - of a pair
         reference = f"dying-{taken_over}-{command}"
         if taken_over:
-            dead = healthy.add(an_order_paid_by(reference, f"{reference}-dead"))
-            healthy.save(with_status(dead.order, OrderStatus.FAILED))
+            dead = an_order_paid_by(reference, f"{reference}-dead")
+            stored = patiently(lambda: healthy.add(dead)).order
+            patiently(lambda: healthy.save(with_status(stored, OrderStatus.FAILED)))
         return tuple(  # type: ignore[return-value]
             an_order_paid_by(reference, f"{reference}-{name}") for name in ("mine", "rival")
         )
@@ -151,9 +151,9 @@ def test_a_process_that_dies_between_any_two_commands_leaves_no_claim_without_it
         act_and_die(mine, moment[1])
         has_order = bool(there.orders.count_documents({"id": mine.id}))
         assert has_order == bool(there.payment_claims.count_documents({"id": mine.id}))
-        again = patiently(healthy, mine)
+        again = patiently(lambda: healthy.add(mine))
         assert isinstance(again, AlreadyThere if has_order else Added)
-        assert told(healthy, rival) == "PaymentReferenceInUse"
+        assert patiently(lambda: told(healthy, rival)) == "PaymentReferenceInUse"
         assert there.payment_claims.count_documents({"id": mine.id}) == 1
         return has_order
 
@@ -165,14 +165,6 @@ def test_a_process_that_dies_between_any_two_commands_leaves_no_claim_without_it
     outcomes = at_once(die_after, moments)
 
     assert set(outcomes) == {False, True}
-
-
-def patiently(store: MongoStorage, order: Order) -> Added | AlreadyThere:
-    """Repeat a request that is answered with 503, as clients do."""
-    for _ in range(10):
-        with suppress(StoreUnavailable):
-            return store.add(order)
-    raise AssertionError("the store stayed unavailable")
 
 
 def test_of_many_that_want_a_dead_orders_reference_one_gets_it(database: MongoDatabase) -> None:

@@ -22,7 +22,7 @@ from bson.binary import UuidRepresentation
 from bson.codec_options import CodecOptions
 from pymongo import MongoClient
 
-from oms_core.errors import InventoryUnavailable, StoreUnavailable, StoreUnusable
+from oms_core.errors import InventoryUnavailable, OutcomeUnknown, StoreUnavailable, StoreUnusable
 
 T = TypeVar("T")
 _HEADER: Final = struct.Struct("<iiii")
@@ -53,8 +53,16 @@ def with_patience(live: Callable[[int], T]) -> T:
     """
     try:
         return live(100)
-    except (InventoryUnavailable, StoreUnavailable, StoreUnusable):
+    except (InventoryUnavailable, OutcomeUnknown, StoreUnavailable, StoreUnusable):
         return live(400)
+
+
+def patiently(call: Callable[[], T]) -> T:
+    """Repeat what is answered with 503, as clients and sagas do."""
+    for _ in range(10):
+        with suppress(InventoryUnavailable, StoreUnavailable):
+            return call()
+    raise AssertionError("it stayed unavailable")
 
 
 class LossyWire:
