@@ -3,6 +3,7 @@
 from collections import Counter
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
+from functools import partial
 from itertools import product
 
 from oms_adapters.inventory.mongodb import MongoInventory
@@ -18,9 +19,8 @@ from oms_core.domain.inventory import (
 )
 from oms_core.errors import InventoryUnavailable, StoreUnavailable, StoreUnusable
 from oms_core.testing import NOON, a_scope
-from oms_core.testing.at_once import at_once
 from tests.support import mongo_server
-from tests.support.lossy_wire import Loses, LossyWire, patiently, with_patience
+from tests.support.lossy_wire import Loses, LossyWire, patiently, side_by_side, with_patience
 from tests.support.mongo_lives import (
     Facts,
     a_life_of_money,
@@ -75,7 +75,7 @@ def test_a_wire_that_loses_each_command_once_or_twice_changes_no_answer() -> Non
         return with_patience(over_a_wire)
 
     cases = list(product(LIVES, LOSSES))
-    lives = at_once(live, cases)
+    lives = side_by_side(live, cases)
 
     for (life, _), (facts, lost) in zip(cases, lives, strict=True):
         assert facts == expected[life]
@@ -93,7 +93,7 @@ def stocked(database: MongoDatabase, items: int) -> list[Demand]:
     demands = [Demand(StockItem(f"SKU-{number}"), 1) for number in range(items)]
     for number, demand in enumerate(demands):
         entry = StockMovement(f"m-{number}", demand.item, STOCKED, "delivery", NOON, "pat")
-        inventory.adjust(a_scope(), entry)
+        patiently(partial(inventory.adjust, a_scope(), entry))
     return demands
 
 
@@ -149,7 +149,7 @@ def test_a_process_that_dies_between_any_two_commands_leaves_nothing_half_done()
             left = {(level.on_hand, level.reserved) for level in heir.levels(a_scope()).levels}
             return died, told, left, len(heir.movements(a_scope(), demands[0].item))
 
-    outcomes = dict(zip(moments, at_once(die_after, moments), strict=True))
+    outcomes = dict(zip(moments, side_by_side(die_after, moments), strict=True))
 
     for moment, (_, *left) in outcomes.items():
         told, level, entries = OUTCOMES[moment[0]]

@@ -24,7 +24,7 @@ from oms_core.testing import an_order, with_status
 from oms_core.testing.at_once import at_once
 from oms_core.testing.refusal import refusal
 from tests.support import mongo_server
-from tests.support.lossy_wire import Loses, LossyWire, patiently, with_patience
+from tests.support.lossy_wire import Loses, LossyWire, patiently, side_by_side, with_patience
 
 LOSSES = [(Loses.REQUESTS, 1), (Loses.ANSWERS, 2)]
 """Once: the driver repeats it itself, if it may. Twice: that is for us."""
@@ -90,7 +90,7 @@ def test_a_wire_that_loses_each_command_once_or_twice_changes_no_answer(
 
         return with_patience(once)
 
-    lives = at_once(live, LOSSES)
+    lives = side_by_side(live, LOSSES)
 
     for facts, lost in lives:
         assert facts == LIFE
@@ -162,7 +162,7 @@ def test_a_process_that_dies_between_any_two_commands_leaves_no_claim_without_it
     for taken_over, commands in ((False, 3), (True, 8)):
         answers = act_and_die(prepared(taken_over, 0)[0], None)
         moments += [(taken_over, answers - last) for last in range(commands + 1)]
-    outcomes = at_once(die_after, moments)
+    outcomes = side_by_side(die_after, moments)
 
     assert set(outcomes) == {False, True}
 

@@ -11,7 +11,8 @@ import socket
 import struct
 import threading
 from collections import Counter
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import suppress
 from enum import Enum
 from types import TracebackType
@@ -25,6 +26,9 @@ from pymongo import MongoClient
 from oms_core.errors import InventoryUnavailable, OutcomeUnknown, StoreUnavailable, StoreUnusable
 
 T = TypeVar("T")
+Case = TypeVar("Case")
+
+SIDE_BY_SIDE: Final = 8
 _HEADER: Final = struct.Struct("<iiii")
 _OP_MSG: Final = 2013
 _ABOUT_ITSELF: Final = frozenset(
@@ -44,6 +48,16 @@ class Loses(Enum):
     """Before the effect."""
     ANSWERS = "answers"
     """After the effect."""
+
+
+def side_by_side(live: Callable[[Case], T], cases: Iterable[Case]) -> list[T]:
+    """Live each of *cases*, a few at a time: they mostly wait. Return the results in order.
+
+    Not all at once: each keeps several threads busy, and transactions that wait for an
+    interpreter are ended by the server.
+    """
+    with ThreadPoolExecutor(SIDE_BY_SIDE) as threads:
+        return list(threads.map(live, cases))
 
 
 def with_patience(live: Callable[[int], T]) -> T:
