@@ -1,7 +1,11 @@
 """Turns are taken in rotation, and a tenant never has all threads or places."""
 
+from concurrent.futures import FIRST_COMPLETED, ThreadPoolExecutor, wait
 from itertools import count
+from time import sleep
 from uuid import UUID
+
+import pytest
 
 from oms_core.application.fair_queue import FairQueue
 from oms_core.testing.at_once import at_once
@@ -121,3 +125,30 @@ def test_threads_that_bring_and_take_at_once_lose_nothing() -> None:
 
     assert sorted(found) == list(range(400))
     assert queue.full() == frozenset()
+
+
+def test_a_turn_wakes_one_of_those_who_wait(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Each that wakes in vain takes Python's lock from somebody who works."""
+    looks = count()
+    look = FairQueue._next
+
+    def counted(queue: FairQueue[str]) -> UUID | None:
+        next(looks)
+        return look(queue)
+
+    monkeypatch.setattr(FairQueue, "_next", counted)
+    queue, waiting = FairQueue[str](threads=8, places=8), 8
+    with ThreadPoolExecutor(waiting) as threads:
+        takers = [threads.submit(queue.take) for _ in range(waiting)]
+        while queue._idle < waiting:
+            sleep(0.001)
+        before = next(looks)
+
+        filled(queue, ACME, 1)
+        wait(takers, return_when=FIRST_COMPLETED)
+        queue.done(ACME, nobody)
+        sleep(0.05)  # for those who were woken in vain
+        woken = next(looks) - before - 1
+        queue.close()
+
+    assert woken == 1
