@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import sqlite3
 from collections.abc import Collection, Mapping, Sequence
 from datetime import datetime
@@ -11,6 +10,7 @@ from typing import Any, Final
 from uuid import UUID
 
 from oms_adapters.sqlite import Schema, SqliteDatabase
+from oms_adapters.sqlite.json_text import from_json, to_json
 from oms_core.domain.event_envelope import EventEnvelope
 from oms_core.domain.scope import Scope
 from oms_core.ports.clock import Clock, SystemClock
@@ -60,7 +60,6 @@ SELECT tenant, org FROM events WHERE (tenant, org) > (?, ?) ORDER BY tenant, org
 _LOWEST: Final = """
 SELECT position, logged_us FROM events WHERE tenant = ? AND org = ? ORDER BY position LIMIT ?
 """
-_to_json: Final = json.JSONEncoder(ensure_ascii=False, separators=(",", ":")).encode
 _DROP: Final = "DELETE FROM events WHERE tenant = ? AND org = ? AND position <= ?"
 
 
@@ -104,7 +103,7 @@ class SqliteEventLog:
             lambda connection: connection.execute(_READ, parameters).fetchall()
         )
         return [
-            LoggedEvent(position, from_log_document(scope, json.loads(text)))
+            LoggedEvent(position, from_log_document(scope, from_json(text)))
             for position, text in rows
         ]
 
@@ -175,4 +174,4 @@ def _key_of(scope: Scope) -> tuple[bytes, bytes]:
 
 
 def _to_text(event: EventEnvelope) -> str:
-    return _to_json(to_log_document(event))
+    return to_json(to_log_document(event))

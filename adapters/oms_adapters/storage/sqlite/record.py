@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-import json
 from typing import Any, Final, TypeAlias
 from uuid import UUID
 
+from oms_adapters.sqlite.json_text import from_json, to_json
 from oms_core.domain.order import Order
 from oms_core.domain.scope import Scope
 from oms_core.errors import StoreUnusable
@@ -27,8 +27,6 @@ FACETS: Final = (
     "entries",
 )
 """Columns that repeat a part of the document so that it can be looked up by."""
-
-_to_json: Final = json.JSONEncoder(ensure_ascii=False, separators=(",", ":")).encode
 
 
 def facets_of(order: Order) -> tuple[Value, ...]:
@@ -57,7 +55,7 @@ def key_of(scope: Scope, order_id: UUID) -> tuple[bytes, bytes, bytes]:
 
 def to_text(order: Order) -> str:
     """Write the document."""
-    return _to_json(to_document(order))
+    return to_json(to_document(order))
 
 
 def from_text(order_id: bytes, text: str) -> Order:
@@ -67,7 +65,7 @@ def from_text(order_id: bytes, text: str) -> Order:
         StoreUnusable: it is not a document that this program can read.
     """
     try:
-        document: dict[str, Any] = json.loads(text)
+        document: dict[str, Any] = from_json(text)
         return from_document(document)
     except Exception as error:
         raise StoreUnusable(
