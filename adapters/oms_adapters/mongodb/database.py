@@ -206,7 +206,7 @@ class MongoDatabase:
             StoreUnavailable: no answer within a few seconds. A write may have happened.
             StoreUnusable: MongoDB refuses the call for good.
         """
-        self._require_own_process()
+        self.require_own_process()
         started, pause_s = monotonic(), _FIRST_PAUSE_S
         while True:
             try:
@@ -292,7 +292,12 @@ class MongoDatabase:
         self._closed.set()
         self._client.close()
 
-    def _require_own_process(self) -> None:
+    def require_own_process(self) -> None:
+        """See that we are not in a forked child, where locks may never be let go of.
+
+        Raises:
+            StoreUnusable: we are.
+        """
         if self._process != os.getpid():
             raise StoreUnusable(
                 f"The MongoDB database {self.name} was opened before this process was forked; "

@@ -5,6 +5,7 @@ from __future__ import annotations
 import logging
 from collections.abc import Collection, Iterable, Iterator, Sequence
 from datetime import datetime, timedelta
+from functools import partial
 from typing import Final
 from uuid import UUID, uuid4
 
@@ -38,6 +39,7 @@ from oms_adapters.storage.mongodb.record import (
     key_of,
     to_stored,
 )
+from oms_adapters.storage.mongodb.shared_writes import SharedWrites, insert_together
 from oms_adapters.storage.mongodb.work_signal import MongoSignal
 from oms_core.domain.order import Order
 from oms_core.domain.saga_position import SagaState
@@ -100,6 +102,7 @@ class MongoStorage:
         self._claims = PaymentClaims(database) if database.has(PAYMENT_CLAIMS) else None
         if self._claims is not None:
             database.migrate(PAYMENT_CLAIMS)
+        self._inserts: SharedWrites[Document] = SharedWrites(partial(insert_together, self._orders))
         # Waits until what it shows is on a majority: also what a call that failed left behind.
         self._certain = self._orders.with_options(read_concern=ReadConcern("linearizable"))
 
@@ -136,9 +139,15 @@ class MongoStorage:
         return Added(order, Claim(order, Lease(order.scope, order.id, holder, 1, until)))
 
     def _insert(self, order: Order, stored: Document) -> None:
-        """Store a new order in one write, or where references are claimed in one transaction."""
+        """Store a new order in one write, or where references are claimed in one transaction.
+
+        The write may be shared with those who come at the same moment.
+        """
         if self._claims is None:
-            self._database.run(lambda: self._orders.insert_one(stored))
+            self._database.require_own_process()
+            self._inserts.make(
+                stored, lambda: self._database.run(lambda: self._orders.insert_one(stored))
+            )
         else:
             self._claims.insert(order, stored)
 
