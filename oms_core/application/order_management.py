@@ -2,11 +2,9 @@
 
 from __future__ import annotations
 
-import logging
-import threading
 import time
 from contextlib import contextmanager
-from typing import TYPE_CHECKING, Final
+from typing import TYPE_CHECKING
 from uuid import uuid4
 
 from attrs import evolve, field, frozen
@@ -14,38 +12,34 @@ from attrs import evolve, field, frozen
 from oms_core.application.actions import actions_of
 from oms_core.application.chronicle import chronicle_of
 from oms_core.application.doctor import Doctor, Patience, StockCheck
+from oms_core.application.driving import Driving
 from oms_core.application.feed_retention import FeedRetention
 from oms_core.application.inbox_applier import InboxApplier
+from oms_core.application.list_orders import LIST_LIMIT_MAX, list_orders
 from oms_core.application.operation_queue import OperationQueue
 from oms_core.application.operation_sagas import operation_sagas
 from oms_core.application.order_changes import OrderChanges
 from oms_core.application.order_operations import OrderOperations
-from oms_core.application.outbox_relay import OutboxRelay
+from oms_core.application.order_watch import OrderWatch
 from oms_core.application.payment_directory import PaymentDirectory
 from oms_core.application.payment_steps import ref_of
 from oms_core.application.place_order import Placed, PlaceOrder, place_order
 from oms_core.application.place_order_saga import place_order_saga
 from oms_core.application.provider_gate import ProviderGates
+from oms_core.application.read_feed import read_feed
 from oms_core.application.receive_webhook import Received, Webhook, receive_webhook
 from oms_core.application.reconciliation import Pace, Reconciler
 from oms_core.application.saga_moves import SagaMoves
 from oms_core.application.saga_runner import RunnerSettings, SagaRunner
 from oms_core.application.saga_settings import PlaceOrderSettings
 from oms_core.application.steering import Operator, Steering
-from oms_core.application.stock_relay import stock_relay_for
-from oms_core.application.worker import Worker, WorkerSettings
+from oms_core.application.worker import WorkerSettings
 from oms_core.domain.appointing import appoint
 from oms_core.domain.operation import OperationKind
 from oms_core.domain.order import SYSTEM
 from oms_core.domain.saga_position import SagaState
-from oms_core.errors import (
-    ConfigurationError,
-    FeedSwitchedOff,
-    InvalidInput,
-    Mistake,
-)
+from oms_core.errors import ConfigurationError, FeedSwitchedOff
 from oms_core.ports.clock import SystemClock, system_randomness
-from oms_core.ports.event_log import not_kept
 from oms_core.ports.stock_audit import AuditableInventory
 from oms_core.ports.storage import OrderPage, OrderQuery
 
@@ -71,11 +65,6 @@ if TYPE_CHECKING:
     from oms_core.ports.payments import PaymentProvider
     from oms_core.ports.publisher import EventPublisher
     from oms_core.ports.storage import OrderStorage
-
-_log = logging.getLogger("oms_core")
-
-LIST_LIMIT_MAX: Final = 100
-_WAIT_POLL_S: Final = 0.05
 
 
 @frozen
@@ -126,18 +115,14 @@ class OrderManagement:
         )
         self.payments = evolve(directory, gates=ProviderGates(self._clock))
         self.settings = settings or Settings()
-        self._publisher = publisher
         self.inbox = inbox
-        self._applier = (
-            None if inbox is None else InboxApplier(inbox, storage, self.payment_changed)
-        )
+        self._publisher = publisher
         self._event_log = event_log
         self._webhooks = webhooks
-        self._retention = self._make_retention(self._clock)
+        self._watch = OrderWatch()
         saga = self.settings.saga
         self._saga = place_order_saga(inventory, self.payments, saga)
         queue = self._queue = OperationQueue(operation_sagas(inventory, self.payments, saga))
-        self._observers: list[Callable[[Order], None]] = []
         moves = SagaMoves(
             [self._saga],
             queue,
@@ -149,10 +134,20 @@ class OrderManagement:
             storage=storage,
             clock=self._clock,
             settings=self.settings.runner,
-            on_saved=self._notify,
+            on_saved=self._saved,
         )
-        self._worker: Worker | None = None
-        self._saved = threading.Condition()
+        self._driving = Driving(
+            self._runner,
+            storage,
+            inventory,
+            self._clock,
+            settings=self.settings.worker,
+            publisher=publisher,
+            event_log=event_log,
+            applier=None if inbox is None else InboxApplier(inbox, storage, self.payment_changed),
+            webhooks=webhooks,
+            retention=self._make_retention(),
+        )
         self._changes = OrderChanges(storage, self._clock, self._saved_from_outside)
         self.operations = OrderOperations(self._changes, queue, self.payments, saga)
         """What can be asked of an order after it was placed."""
@@ -172,7 +167,7 @@ class OrderManagement:
             PaymentReferenceInUse: the reference backs another live order.
             InvalidInput: the payment provider is not configured for this tenant.
         """
-        worker = self._worker
+        worker = self._driving.worker
         ready = worker is not None and worker.wait_for_room(scope.tenant_id)
         placed = place_order(
             request,
@@ -237,17 +232,7 @@ class OrderManagement:
             InvalidInput: limit outside 1-100, a negative offset, offset and cursor
                 together, or a cursor that was not given out here.
         """
-        query = query or OrderQuery()
-        mistakes = []
-        if not 1 <= query.limit <= LIST_LIMIT_MAX:
-            mistakes.append(Mistake("/limit", f"must be from 1 to {LIST_LIMIT_MAX}"))
-        if query.offset < 0:
-            mistakes.append(Mistake("/offset", "must not be negative"))
-        if query.cursor is not None and query.offset:
-            mistakes.append(Mistake("/offset", "cannot be combined with a cursor"))
-        if mistakes:
-            raise InvalidInput(tuple(mistakes))
-        return self.storage.list_orders(scope, query)
+        return list_orders(query or OrderQuery(), scope, self.storage)
 
     def wait_for(self, scope: Scope, order_id: UUID, *, timeout_s: float) -> Order:
         """Wait until the order settles: ended, or somebody outside must act.
@@ -258,14 +243,9 @@ class OrderManagement:
         Raises:
             OrderNotFound: unknown in this tenant and organization.
         """
-        ends_at = time.monotonic() + timeout_s
-        while True:
-            order = self.storage.get(scope, order_id)
-            left_s = ends_at - time.monotonic()
-            if order.is_settled or left_s <= 0:
-                return order
-            with self._saved:
-                self._saved.wait(min(left_s, _WAIT_POLL_S))
+        return self._watch.until_settled(
+            lambda: self.storage.get(scope, order_id), timeout_s=timeout_s
+        )
 
     def wake(self, scope: Scope, order_id: UUID) -> Order:
         """Look at a waiting order's payment now instead of at its next poll.
@@ -275,13 +255,7 @@ class OrderManagement:
         Raises:
             OrderNotFound: unknown in this tenant and organization.
         """
-
-        def due_now(order: Order, at: datetime) -> Order:
-            if order.saga.wait is None or order.saga.due_at is None:
-                return order
-            return evolve(order, saga=evolve(order.saga, due_at=at))
-
-        return self._changes.change(scope, order_id, due_now)
+        return self._changes.change(scope, order_id, _due_now)
 
     # -- notifications of payment providers ------------------------------------------------
 
@@ -303,8 +277,8 @@ class OrderManagement:
         received = receive_webhook(
             webhook, payments=self.payments, inbox=self.inbox, at=self._clock.now()
         )
-        if received.new and self._worker is not None:
-            self._worker.has_mail()
+        if received.new:
+            self._driving.has_mail()
         return received
 
     def payment_changed(self, scope: Scope, order_id: UUID) -> bool:
@@ -325,9 +299,7 @@ class OrderManagement:
             if order.saga.phase.is_over:
                 checked = appoint(order, OperationKind.CHECK_PAYMENT, at=at)
                 return self._queue.go_on(checked, at)
-            if order.saga.wait is None or order.saga.due_at is None:
-                return order
-            return evolve(order, saga=evolve(order.saga, due_at=at))
+            return _due_now(order, at)
 
         self._changes.change(scope, order_id, ask)
         return will_look
@@ -407,20 +379,7 @@ class OrderManagement:
         """
         if self._event_log is None:
             raise FeedSwitchedOff
-        page = self._event_log.read(scope, after=after, limit=limit)
-        if page and page[0].position > after + 1:
-            raise InvalidInput((Mistake("/after", not_kept(page[0].position)),))
-        if not page and after:
-            head = self._event_log.heads([scope])[scope]
-            if after > head:
-                # A reader that knows more than the store would wait for ever, and miss what
-                # happens meanwhile.
-                sentence = (
-                    f"lies beyond the last position, {head}; if the store was restored from a "
-                    "backup, read again from a position below that"
-                )
-                raise InvalidInput((Mistake("/after", sentence),))
-        return page
+        return read_feed(self._event_log, scope, after=after, limit=limit)
 
     @property
     def delivers(self) -> bool:
@@ -452,8 +411,7 @@ class OrderManagement:
         """
         movement = request.movement(idempotency_key, actor=actor, at=self._clock.now())
         level = self.inventory.adjust(scope, movement)
-        if self._worker is not None:
-            self._worker.has_news()
+        self._driving.has_news()
         return level
 
     def stock_levels(
@@ -480,44 +438,14 @@ class OrderManagement:
 
         Starting again before ``stop`` changes nothing.
         """
-        if self._worker is not None:
-            return
-        worker = Worker(
-            self._runner,
-            self.storage,
-            self._clock,
-            settings=self.settings.worker,
-            publisher=self._publisher,
-            applier=self._applier,
-            event_log=self._event_log,
-            inventory=self.inventory,
-            on_relayed=self._deliver_soon,
-        )
-        self._worker = worker
-        worker.start()
-        if self._webhooks is not None:
-            self._webhooks.start()
-        if self._retention is not None:
-            self._retention.start()
+        self._driving.start()
 
     def stop(self, timeout_s: float = 10.0) -> bool:
         """Finish what is being driven and stop; ``True`` if all of it ended in time.
 
         What did not end is safe: another worker goes on from the last durable step.
         """
-        worker, self._worker = self._worker, None
-        if worker is None:
-            return True
-        ends_at = time.monotonic() + timeout_s
-        all_ended = worker.stop(timeout_s)
-        if self._webhooks is not None:
-            # After the worker, whose last events are delivered by whoever goes on.
-            left_s = max(0.0, ends_at - time.monotonic())
-            all_ended = self._webhooks.stop(left_s) and all_ended
-        if self._retention is not None:
-            left_s = max(0.0, ends_at - time.monotonic())
-            all_ended = self._retention.stop(left_s) and all_ended
-        return all_ended
+        return self._driving.stop(timeout_s)
 
     @contextmanager
     def running(self) -> Iterator[Self]:
@@ -534,56 +462,7 @@ class OrderManagement:
         What providers notified is applied, too. For programs and tests without worker
         threads. Orders that wait or back off are left alone; call again later.
         """
-        drives = 0
-        holder = f"in-line:{threading.get_ident()}"
-        while (driven := self._drive_due(holder)) or self._apply_notifications(holder):
-            drives += driven
-        if self._publisher is not None:
-            relay = OutboxRelay(
-                self.storage,
-                self._publisher,
-                holder=holder,
-                log=self._event_log,
-                clock=self._clock,
-            )
-            while relay.relay_once():
-                pass
-        if self._retention is not None:
-            self._retention.sweep()
-        return drives
-
-    def _apply_notifications(self, holder: str) -> int:
-        return 0 if self._applier is None else self._applier.apply_once(holder)
-
-    def _drive_due(self, holder: str) -> int:
-        drives = 0
-        while claims := self.storage.claim_due(
-            holder,
-            limit=1,
-            lease_s=self.settings.runner.lease_s,
-            definitions=self._runner.definitions,
-        ):
-            for claim in claims:
-                self._runner.drive(claim)
-                drives += 1
-        if self._publisher is not None or self._event_log is not None:
-            relay = OutboxRelay(
-                self.storage,
-                self._publisher,
-                holder=holder,
-                log=self._event_log,
-                clock=self._clock,
-            )
-            while relay.relay_once():
-                pass
-        stock_relay = stock_relay_for(
-            self.inventory, self._publisher, self._event_log, holder=holder, clock=self._clock
-        )
-        while stock_relay is not None and stock_relay.relay_once():
-            pass
-        if self._webhooks is not None:
-            self._webhooks.deliver_due()
-        return drives
+        return self._driving.run_until_idle()
 
     def on_change(self, observer: Callable[[Order], None]) -> None:
         """Tell *observer* of every step an order takes in this process.
@@ -592,7 +471,7 @@ class OrderManagement:
         for what was missed; its errors are logged. Use a publisher for events that must not
         be lost.
         """
-        self._observers.append(observer)
+        self._watch.add(observer)
 
     # -- life ----------------------------------------------------------------------------
 
@@ -628,29 +507,24 @@ class OrderManagement:
 
     # ------------------------------------------------------------------------------------
 
-    def _make_retention(self, clock: Clock) -> FeedRetention | None:
+    def _make_retention(self) -> FeedRetention | None:
         keep_s = self.settings.keep_events_s
         if self._event_log is None or keep_s is None:
             return None
         subscriptions = None if self._webhooks is None else self._webhooks.subscriptions
-        return FeedRetention(self._event_log, subscriptions, keep_s=keep_s, clock=clock)
+        return FeedRetention(self._event_log, subscriptions, keep_s=keep_s, clock=self._clock)
 
     def _saved_from_outside(self, order: Order) -> None:
-        self._notify(order)
-        if self._worker is not None:
-            self._worker.look_now()
+        self._saved(order)
+        self._driving.look_now()
 
-    def _deliver_soon(self) -> None:
-        if self._webhooks is not None:
-            self._webhooks.look_now()
+    def _saved(self, order: Order) -> None:
+        self._watch.tell(order)
+        self._driving.has_news()
 
-    def _notify(self, order: Order) -> None:
-        for observer in self._observers:
-            try:
-                observer(order)
-            except Exception:  # noqa: BLE001 - whoever only looks on must not hold up an order
-                _log.exception("observer failed", extra={"order_id": str(order.id)})
-        with self._saved:
-            self._saved.notify_all()
-        if self._worker is not None:
-            self._worker.has_news()
+
+def _due_now(order: Order, at: datetime) -> Order:
+    """Have a waiting order look at its payment now; one that does not wait stays as it is."""
+    if order.saga.wait is None or order.saga.due_at is None:
+        return order
+    return evolve(order, saga=evolve(order.saga, due_at=at))

@@ -13,8 +13,9 @@ from uuid import uuid4
 
 from attrs import frozen
 
+from oms_core.application.event_relay import BATCH_MAX
 from oms_core.application.fair_queue import FairQueue
-from oms_core.application.outbox_relay import BATCH_MAX, OutboxRelay
+from oms_core.application.outbox_relay import OutboxRelay
 from oms_core.application.stock_relay import stock_relay_for
 from oms_core.errors import StoreUnavailable
 

@@ -7,12 +7,12 @@ from typing import TYPE_CHECKING
 from attrs import evolve
 
 from oms_core.domain.cancelling import is_being_cancelled
+from oms_core.domain.choosing import choose
 from oms_core.domain.events import Change
 from oms_core.domain.fulfillment import Fulfillment, FulfillmentState, Tracking
-from oms_core.domain.line_item import LineQuantity
 from oms_core.domain.order import FulfillmentStatus
 from oms_core.domain.order_status import OrderStatus
-from oms_core.errors import InvalidInput, Mistake, NotPossible, PartNotFound
+from oms_core.errors import NotPossible, PartNotFound
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -21,6 +21,7 @@ if TYPE_CHECKING:
 
     from oms_core.domain.events import Fact
     from oms_core.domain.failure import FailureReason
+    from oms_core.domain.line_item import LineQuantity
     from oms_core.domain.operation import Operation
     from oms_core.domain.order import Order
 
@@ -61,11 +62,8 @@ def request_fulfillment(
     why = why_not_fulfill(order)
     if why is not None:
         raise NotPossible(operation.kind, why)
-    pieces = order.quantities
-    wanted = choose(order, lines, {n: one.to_fulfill for n, one in pieces.items()})
-    too_many = excess(order, wanted, {n: one.to_fulfill for n, one in pieces.items()}, "fulfill")
-    if too_many is not None:
-        raise NotPossible(operation.kind, too_many)
+    left = {number: one.to_fulfill for number, one in order.quantities.items()}
+    wanted = choose(order, operation, lines, left, "fulfill")
     requested = Fulfillment(operation.id, wanted, FulfillmentState.REQUESTED, at, tracking)
     facts: dict[str, Fact] = {
         "fulfillment_id": str(requested.id),
@@ -193,47 +191,6 @@ def fulfillment_of(order: Order, fulfillment_id: UUID) -> Fulfillment:
         if one.id == fulfillment_id:
             return one
     raise PartNotFound("fulfillment", fulfillment_id)
-
-
-# -- choosing pieces ---------------------------------------------------------------------------
-
-
-def choose(
-    order: Order, lines: Sequence[LineQuantity], left: dict[int, int]
-) -> tuple[LineQuantity, ...]:
-    """Return the pieces that are meant: each line once, or all that is *left* of each.
-
-    Raises:
-        InvalidInput: lines that the order does not have, or that are named twice.
-    """
-    if not lines:
-        return tuple(LineQuantity(n, quantity) for n, quantity in left.items() if quantity)
-    known = {line.number for line in order.lines}
-    seen: set[int] = set()
-    mistakes = []
-    for index, one in enumerate(lines):
-        if one.line not in known:
-            mistakes.append(Mistake(f"/lines/{index}/line", f"the order has no line {one.line}"))
-        elif one.line in seen:
-            mistakes.append(Mistake(f"/lines/{index}/line", "is named twice; add them up"))
-        seen.add(one.line)
-    if mistakes:
-        raise InvalidInput(tuple(mistakes))
-    return tuple(sorted(lines, key=lambda one: one.line))
-
-
-def excess(
-    order: Order, wanted: Sequence[LineQuantity], left: dict[int, int], verb: str
-) -> str | None:
-    """Say which lines have fewer pieces left than *wanted*; ``None``: none has."""
-    skus = {line.number: line.sku for line in order.lines}
-    sentences = [
-        f"Line {one.line} ({skus[one.line]}) has {left[one.line]} left to {verb}, "
-        f"not {one.quantity}."
-        for one in wanted
-        if one.quantity > left[one.line]
-    ]
-    return " ".join(sentences) or None
 
 
 def _with(order: Order, changed: Fulfillment) -> tuple[Fulfillment, ...]:

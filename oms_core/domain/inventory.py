@@ -119,10 +119,19 @@ class AlreadyCommitted:
 
 
 def demands_of(lines: Iterable[LineItem]) -> tuple[Demand, ...]:
-    """Sum quantities per stock item, sorted by item so that no two callers deadlock."""
+    """Make one demand per stock item, sorted by item so that no two callers deadlock."""
+    return _summed((StockItem(line.sku, line.location), line.quantity) for line in lines)
+
+
+def summed(demands: Iterable[Demand]) -> tuple[Demand, ...]:
+    """Make one demand per stock item, sorted. Two for one item must not count one by one."""
+    return _summed((demand.item, demand.quantity) for demand in demands)
+
+
+def _summed(pieces: Iterable[tuple[StockItem, int]]) -> tuple[Demand, ...]:
     wanted: Counter[StockItem] = Counter()
-    for line in lines:
-        wanted[StockItem(line.sku, line.location)] += line.quantity
+    for item, quantity in pieces:
+        wanted[item] += quantity
     return tuple(Demand(item, quantity) for item, quantity in sorted(wanted.items()))
 
 

@@ -7,8 +7,8 @@ from typing import TYPE_CHECKING
 from attrs import evolve
 
 from oms_core.domain.capturing import status_of
+from oms_core.domain.choosing import choose
 from oms_core.domain.events import Change
-from oms_core.domain.fulfilling import choose, excess
 from oms_core.domain.money import Money
 from oms_core.domain.order_status import OrderStatus
 from oms_core.domain.payment import Payment, PaymentStatus, Refund, TransferState
@@ -74,20 +74,19 @@ def request_refund(
         NotPossible: so much was not captured, or so many pieces are not there.
     """
     why = why_not_refund(order)
-    chosen: tuple[LineQuantity, ...] = ()
-    left = refundable(order)
-    if why is None and lines:
-        pieces = {number: one.to_refund for number, one in order.quantities.items()}
-        chosen = choose(order, lines, pieces)
-        why = excess(order, chosen, pieces, "refund")
-        if why is None:
-            amount = share_of_pieces(order, chosen)
-    asked = left if amount is None else amount
-    if why is None and asked > left:
-        why = f"Only {left} can be given back, not {asked}."
-    if why is None and not asked:
-        why = "These pieces cost nothing, so there is nothing to give back."
     if why is not None:
+        raise NotPossible(operation.kind, why)
+    chosen: tuple[LineQuantity, ...] = ()
+    if lines:
+        pieces = {number: one.to_refund for number, one in order.quantities.items()}
+        chosen = choose(order, operation, lines, pieces, "refund")
+        amount = share_of_pieces(order, chosen)
+    left = refundable(order)
+    asked = left if amount is None else amount
+    if asked > left:
+        raise NotPossible(operation.kind, f"Only {left} can be given back, not {asked}.")
+    if not asked:
+        why = "These pieces cost nothing, so there is nothing to give back."
         raise NotPossible(operation.kind, why)
     refund = Refund(operation.id, asked, TransferState.REQUESTED, at, chosen, reason)
     payment = evolve(order.payment, refunds=(*order.payment.refunds, refund))

@@ -6,8 +6,8 @@ from typing import TYPE_CHECKING
 
 from attrs import evolve
 
+from oms_core.domain.choosing import choose
 from oms_core.domain.events import Change
-from oms_core.domain.fulfilling import choose, excess
 from oms_core.domain.line_item import LineQuantity
 from oms_core.domain.order import ReturnStatus
 from oms_core.domain.order_status import OrderStatus
@@ -70,10 +70,7 @@ def request_return(
     if why is not None:
         raise NotPossible(operation.kind, why)
     left = {number: one.to_return for number, one in order.quantities.items()}
-    wanted = choose(order, lines, left)
-    why = excess(order, wanted, left, "return")
-    if why is not None:
-        raise NotPossible(operation.kind, why)
+    wanted = choose(order, operation, lines, left, "return")
     asked = Return(operation.id, wanted, ReturnState.REQUESTED, at, reason)
     facts: dict[str, Fact] = {
         "return_id": str(asked.id),
@@ -184,10 +181,7 @@ def announce_receipt(
         raise NotPossible(operation.kind, why)
     left = {line.number: 0 for line in order.lines} | _outstanding(one)
     wanted = [LineQuantity(part.line, part.quantity) for part in lines]
-    chosen = choose(order, wanted, left)
-    why = excess(order, chosen, left, "receive")
-    if why is not None:
-        raise NotPossible(operation.kind, why)
+    chosen = choose(order, operation, wanted, left, "receive")
     if not lines:
         lines = [ReceivedLine(part.line, part.quantity, Condition.NEW, True) for part in chosen]
     receipt = Receipt(operation.id, tuple(lines), at)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from contextlib import contextmanager
 from typing import TYPE_CHECKING, Protocol, TypeAlias
 
 from attrs import frozen
@@ -12,9 +13,10 @@ from oms_core.domain.inventory import (
     OutOfStock,
     Reserved,
 )
+from oms_core.errors import InventoryUnavailable, StoreUnavailable
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Iterator, Sequence
 
     from oms_core.domain.inventory import (
         Allocation,
@@ -153,3 +155,15 @@ class Inventory(Protocol):
     def ping(self) -> None:
         """Raise ``InventoryUnavailable`` unless the inventory can be used now."""
         ...
+
+
+@contextmanager
+def as_inventory() -> Iterator[None]:
+    """Let no outcome that is unknown look like the store's: the caller repeats the same call.
+
+    For inventories that live in a store.
+    """
+    try:
+        yield
+    except StoreUnavailable as error:
+        raise InventoryUnavailable(error.reason) from error

@@ -15,6 +15,7 @@ if TYPE_CHECKING:
     from datetime import datetime
     from uuid import UUID
 
+    from oms_core.domain.events import OrderEvent
     from oms_core.domain.order import Order
     from oms_core.domain.order_status import OrderStatus
     from oms_core.domain.saga_position import SagaState
@@ -100,6 +101,11 @@ class Unpublished:
     published: int
     token: int
     """Fencing token of this claim on the order's events."""
+
+    @property
+    def events(self) -> tuple[OrderEvent, ...]:
+        """The entries as they leave."""
+        return self.order.events(after=self.published)
 
 
 @frozen

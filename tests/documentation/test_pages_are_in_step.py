@@ -42,7 +42,8 @@ from oms_entrypoints.config.sections import (
     WorkerSection,
 )
 from oms_entrypoints.http.metrics import Metrics
-from oms_entrypoints.http.openapi.operations import OPERATIONS, STATUSES_OF_ALL, WITH_A_TOKEN
+from oms_entrypoints.http.openapi.operations import OPERATIONS
+from oms_entrypoints.http.openapi.refusals import STATUSES_OF_ALL, WITH_A_TOKEN
 from oms_entrypoints.http.problems import CODE_OF_STATUS, problem_of
 from oms_entrypoints.scheduled_checks import CheckReports
 from tests.support import pages

@@ -2,23 +2,30 @@
 
 from collections.abc import Callable
 from datetime import datetime, timedelta
+from typing import Any
 
 from attrs import evolve
 
 from oms_adapters.storage.memory import MemoryStorage
 from oms_core import Order, RunnerSettings, Scope
 from oms_core.application.operation_queue import OperationQueue
-from oms_core.application.saga import Saga, Step, StepOutcome, Work
+from oms_core.application.saga import Done, Refused, Saga, Step, StepOutcome, Stuck, Waiting, Work
 from oms_core.application.saga_moves import SagaMoves
 from oms_core.application.saga_runner import SagaRunner
 from oms_core.domain.failure import FailureReason
-from oms_core.errors import NothingToSteer
+from oms_core.errors import NothingToSteer, OutcomeUnknown
 from oms_core.ports.storage import Claim
 from oms_core.testing import SimulatedClock, a_scope, an_order
 from oms_core.testing.faults import FaultPlan, faulty_storage
 
 End = StepOutcome | BaseException | Callable[[Work], StepOutcome]
 GAVE_UP = FailureReason("gave_up", "It took too long.")
+SOLD_OUT = FailureReason("sold_out", "Somebody else was quicker.")
+TOO_LATE = FailureReason("too_late", "Nobody acted in time.")
+SILENT = OutcomeUnknown("http_500")
+WAIT = Waiting("somebody", poll_s=10.0, deadline_s=25.0, too_late=TOO_LATE)
+STUCK = Stuck("only_a_person_knows", "Look at it.")
+BUG = ZeroDivisionError("the customer's card is 4242 4242 4242 4242")
 
 
 class Script:
@@ -158,3 +165,21 @@ class Stage:
         """Tell how each step went: its name, direction, last outcome, attempts."""
         journal = sorted(self.order.saga.journal, key=lambda j: (j.first_at, j.step, j.action))
         return [(j.step, j.action, j.outcome, j.attempts) for j in journal]
+
+
+def noting(text: str) -> Callable[[Order, datetime], Order]:
+    """Write something into the order that a test can look for."""
+    return lambda order, at: evolve(order, metadata={**order.metadata, text: at.isoformat()})
+
+
+def done(text: str = "done") -> Done:
+    return Done(noting(text))
+
+
+def a_step(name: str, run: Script, undo: Script | None = None, **more: Any) -> Step:
+    fields: dict[str, Any] = {"exhausted": GAVE_UP, **more}
+    return Step(name, run=run, undo=undo, **fields)
+
+
+def compensating(undo: Script, **more: Any) -> Stage:
+    return Stage(a_step("one", Script(Refused(SOLD_OUT)), undo, **more))

@@ -6,7 +6,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from oms_core import NewLineItem, PlaceOrder
-from oms_entrypoints.bulk.order_file import BadRow, Row
+from oms_entrypoints.bulk.bad_row import BadRow
+from oms_entrypoints.bulk.order_file import Row
 from oms_entrypoints.bulk.order_import import waves
 
 

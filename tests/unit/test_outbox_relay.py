@@ -7,7 +7,8 @@ import pytest
 from oms_adapters.event_log.memory import MemoryEventLog
 from oms_adapters.storage.memory import MemoryStorage
 from oms_core import Order, OrderEvent
-from oms_core.application.outbox_relay import BATCH_MAX, OutboxRelay
+from oms_core.application.event_relay import BATCH_MAX
+from oms_core.application.outbox_relay import OutboxRelay
 from oms_core.domain.event_envelope import EventEnvelope
 from oms_core.errors import StoreUnavailable
 from oms_core.ports.event_log import LoggedEvent

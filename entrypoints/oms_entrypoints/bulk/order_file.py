@@ -14,6 +14,7 @@ from attrs import frozen
 from oms_core.application.place_order import PlaceOrder
 from oms_core.application.request_reader import read
 from oms_core.errors import InvalidInput, Mistake
+from oms_entrypoints.bulk.bad_row import BadRow
 from oms_entrypoints.bulk.forms import END
 from oms_entrypoints.http.json_body import parse_json
 from oms_entrypoints.http.settings import BODY_BYTES_MAX
@@ -34,17 +35,6 @@ class Row:
 
     line: int
     request: PlaceOrder
-
-
-@frozen
-class BadRow:
-    """A line that cannot be imported, and all that is wrong with it."""
-
-    line: int
-    message: str
-
-    def __str__(self) -> str:
-        return f"line {self.line}: {self.message}"
 
 
 def read_order_file(file: IO[bytes]) -> Iterator[Row | BadRow]:

@@ -13,7 +13,8 @@ from oms_core.errors import (
     OmsError,
     PaymentReferenceInUse,
 )
-from oms_entrypoints.bulk.order_file import BadRow, Row, told
+from oms_entrypoints.bulk.bad_row import BadRow
+from oms_entrypoints.bulk.order_file import Row, told
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Iterator

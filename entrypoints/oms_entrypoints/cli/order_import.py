@@ -74,7 +74,7 @@ class _Count:
         self._bad = 0
 
     def take(self, outcomes: Iterable[Outcome]) -> None:
-        from oms_entrypoints.bulk.order_file import BadRow
+        from oms_entrypoints.bulk.bad_row import BadRow
         from oms_entrypoints.cli.progress import Progress
 
         with Progress() as progress:

@@ -15,6 +15,7 @@ from attrs import field, frozen
 from oms_core.application.adjust_stock import QUANTITY_DELTA_MAX, AdjustStock
 from oms_core.domain.line_item import DEFAULT_LOCATION
 from oms_core.errors import InvalidInput
+from oms_entrypoints.bulk.bad_row import BadRow
 from oms_entrypoints.config.similar import did_you_mean
 
 if TYPE_CHECKING:
@@ -25,17 +26,6 @@ COLUMNS: Final = (*REQUIRED, "location", "reason")
 DEFAULT_REASON: Final = "received"
 DELIMITERS: Final = (",", ";", "\t")
 _WHOLE: Final = re.compile(r"[0-9]{1,12}", re.ASCII)
-
-
-@frozen
-class BadRow:
-    """A line of the file that cannot be imported, and why."""
-
-    line: int
-    message: str
-
-    def __str__(self) -> str:
-        return f"line {self.line}: {self.message}"
 
 
 class BadFile(Exception):

@@ -149,8 +149,8 @@ def state(order: Mapping[str, Any]) -> Text | None:
     return None
 
 
-def timeline(order: Mapping[str, Any], entries: Sequence[Mapping[str, Any]] | None = None) -> Table:
-    """Draw the timeline, or only some *entries* of it, each with the time since the first."""
+def _table() -> Table:
+    """Make a table of moments: when, how long after the first, mark, words and details."""
     rows = Table(box=None, pad_edge=False, padding=(0, 2, 0, 0), show_header=False)
     # Fixed widths: entries that are shown one by one must stand in the same columns.
     rows.add_column(style="dim", no_wrap=True)
@@ -158,6 +158,12 @@ def timeline(order: Mapping[str, Any], entries: Sequence[Mapping[str, Any]] | No
     rows.add_column(no_wrap=True)
     rows.add_column(no_wrap=True, min_width=18)
     rows.add_column(style="dim", overflow="fold")
+    return rows
+
+
+def timeline(order: Mapping[str, Any], entries: Sequence[Mapping[str, Any]] | None = None) -> Table:
+    """Draw the timeline, or only some *entries* of it, each with the time since the first."""
+    rows = _table()
     began = _time(order["timeline"][0]["at"])
     for entry in order["timeline"] if entries is None else entries:
         at = _time(entry["at"])
@@ -174,12 +180,7 @@ def timeline(order: Mapping[str, Any], entries: Sequence[Mapping[str, Any]] | No
 
 def chronicle(entries: Sequence[Mapping[str, Any]]) -> Table:
     """Draw all that happened, attempts and notifications among it, with who did it."""
-    rows = Table(box=None, pad_edge=False, padding=(0, 2, 0, 0), show_header=False)
-    rows.add_column(style="dim", no_wrap=True)
-    rows.add_column(style="dim", no_wrap=True, justify="right", min_width=9)
-    rows.add_column(no_wrap=True)
-    rows.add_column(no_wrap=True, min_width=18)
-    rows.add_column(style="dim", overflow="fold")
+    rows = _table()
     began = _time(entries[0]["at"])
     for entry in entries:
         at = _time(entry["at"])

@@ -7,10 +7,10 @@ from typing import TYPE_CHECKING, ClassVar, Final
 
 from oms_core.application.adjust_stock import AdjustStock
 from oms_core.application.request_reader import read
-from oms_core.errors import InvalidInput, Mistake
+from oms_core.errors import Mistake
 from oms_core.ports.authentication import Role
 from oms_entrypoints.http.headers import idempotency_key_of
-from oms_entrypoints.http.json_body import read_json
+from oms_entrypoints.http.json_body import read_json, with_mistakes_before
 from oms_entrypoints.http.query import StockListing, read_query, refuse_query
 from oms_entrypoints.http.resource import Permits, Resource, caller_of, send_json
 from oms_entrypoints.http.views import stock_level_view, stock_page_view
@@ -39,12 +39,9 @@ class AdjustResource(Resource):
         refuse_query(req.query_string)
         mistakes: list[Mistake] = []
         key = idempotency_key_of(req.env.get("HTTP_IDEMPOTENCY_KEY"), mistakes)
-        try:
-            request = read(AdjustStock, read_json(req, self._body_limit_bytes))
-        except InvalidInput as invalid:
-            raise InvalidInput((*mistakes, *invalid.mistakes)) from None
-        if mistakes:
-            raise InvalidInput(tuple(mistakes))
+        request = with_mistakes_before(
+            mistakes, lambda: read(AdjustStock, read_json(req, self._body_limit_bytes))
+        )
         caller = caller_of(req)
         level = self._oms.adjust_stock(
             caller.scope, request, idempotency_key=key, actor=caller.subject

@@ -4,14 +4,19 @@ from __future__ import annotations
 
 import json
 from decimal import Decimal, DecimalException
-from typing import TYPE_CHECKING, Any, Final, NoReturn
+from typing import TYPE_CHECKING, Any, Final, NoReturn, TypeVar
 
 from oms_core.application.request_reader import escape
+from oms_core.domain.rules import require
 from oms_core.errors import InvalidInput, Mistake
 from oms_entrypoints.http.problems import Refusal
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
+
     from falcon import Request
+
+T = TypeVar("T")
 
 _JSON: Final = "application/json"
 _CHUNK_BYTES: Final = 65_536
@@ -42,6 +47,20 @@ def read_optional_json(req: Request, limit_bytes: int) -> Any:
         return {}
     _require_json(req)
     return parse_json(body)
+
+
+def with_mistakes_before(mistakes: list[Mistake], read_body: Callable[[], T]) -> T:
+    """Return what *read_body* does, unless there are *mistakes*, such as in the headers.
+
+    Raises:
+        InvalidInput: with these and with those of the body: all are told at once.
+    """
+    try:
+        request = read_body()
+    except InvalidInput as invalid:
+        raise InvalidInput((*mistakes, *invalid.mistakes)) from None
+    require(mistakes)
+    return request
 
 
 def parse_json(body: bytes) -> Any:

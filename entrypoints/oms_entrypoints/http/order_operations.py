@@ -25,7 +25,7 @@ from oms_core.domain.operation import OperationKind
 from oms_core.errors import InvalidInput, Mistake, PartNotFound
 from oms_core.ports.authentication import Role
 from oms_entrypoints.http.headers import idempotency_key_of, uuid_of, versions_of
-from oms_entrypoints.http.json_body import read_optional_json
+from oms_entrypoints.http.json_body import read_optional_json, with_mistakes_before
 from oms_entrypoints.http.orders import NIL, ORDER, order_id_of
 from oms_entrypoints.http.query import DryRun, read_query, refuse_query
 from oms_entrypoints.http.resource import Permits, Resource, caller_of, send_json
@@ -142,7 +142,7 @@ class AskResource(Resource):
         header = req.env.get("HTTP_IDEMPOTENCY_KEY")
         key = "" if foretell and header is None else idempotency_key_of(header, mistakes)
         versions = versions_of(req.env.get("HTTP_IF_MATCH"), mistakes)
-        request: Any = self._read(req, mistakes)
+        request: Any = with_mistakes_before(mistakes, lambda: self._read(req))
         subjects = [self._part_of(text) for text in parts.values()]
         known, principal = order_id_of(order_id), caller_of(req)
         if foretell:
@@ -164,17 +164,8 @@ class AskResource(Resource):
             mistakes += invalid.mistakes
             return False
 
-    def _read(self, req: Request, mistakes: list[Mistake]) -> Any:
-        """Read the body; raises what is wrong with it, and all *mistakes* before it."""
-        try:
-            request: Any = read(
-                self._route.request, read_optional_json(req, self._body_limit_bytes)
-            )
-        except InvalidInput as invalid:
-            raise InvalidInput((*mistakes, *invalid.mistakes)) from None
-        if mistakes:
-            raise InvalidInput(tuple(mistakes))
-        return request
+    def _read(self, req: Request) -> Any:
+        return read(self._route.request, read_optional_json(req, self._body_limit_bytes))
 
     def _part_of(self, text: str) -> UUID:
         known = uuid_of(text)

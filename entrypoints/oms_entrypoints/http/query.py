@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any, Final, TypeVar
 from urllib.parse import unquote_to_bytes
 from uuid import UUID
 
-from attrs import frozen
+from attrs import evolve, frozen
 
 from oms_core.application.request_reader import escape, read
 from oms_core.domain.order_status import OrderStatus
@@ -100,16 +100,7 @@ class OrderListing:
 
     def to_query(self) -> OrderQuery:
         """Return the same for the store."""
-        return OrderQuery(
-            limit=self.limit,
-            offset=self.offset,
-            cursor=self.cursor,
-            status=None if self.status is None else OrderStatus(self.status),
-            channel=self.channel,
-            customer_id=None if self.customer_id is None else UUID(self.customer_id),
-            created_from=_moment(self.created_from),
-            created_to=_moment(self.created_to),
-        )
+        return evolve(_wanted(self), limit=self.limit, offset=self.offset, cursor=self.cursor)
 
 
 @frozen
@@ -154,13 +145,7 @@ class OrderExport:
 
     def to_query(self) -> OrderQuery:
         """Return the same for the store."""
-        return OrderQuery(
-            status=None if self.status is None else OrderStatus(self.status),
-            channel=self.channel,
-            customer_id=None if self.customer_id is None else UUID(self.customer_id),
-            created_from=_moment(self.created_from),
-            created_to=_moment(self.created_to),
-        )
+        return _wanted(self)
 
 
 @frozen
@@ -260,6 +245,17 @@ def _converted(rule: Rule | None, text: str) -> str | int | bool:
     if isinstance(rule, Flag) and text in _FLAGS:
         return _FLAGS[text]
     return text
+
+
+def _wanted(asked: OrderListing | OrderExport) -> OrderQuery:
+    """Return which orders are asked for, for the store."""
+    return OrderQuery(
+        status=None if asked.status is None else OrderStatus(asked.status),
+        channel=asked.channel,
+        customer_id=None if asked.customer_id is None else UUID(asked.customer_id),
+        created_from=_moment(asked.created_from),
+        created_to=_moment(asked.created_to),
+    )
 
 
 def _moment(text: str | None) -> datetime | None:

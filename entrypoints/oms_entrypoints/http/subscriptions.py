@@ -10,10 +10,10 @@ import falcon
 
 from oms_core.application.request_reader import read
 from oms_core.application.webhooks import ChangeSubscription, ReplayDeadLetters, Subscribe
-from oms_core.errors import InvalidInput, Mistake, SubscriptionNotFound
+from oms_core.errors import Mistake, SubscriptionNotFound
 from oms_core.ports.authentication import Role
 from oms_entrypoints.http.headers import optional_key_of, uuid_of
-from oms_entrypoints.http.json_body import read_json
+from oms_entrypoints.http.json_body import read_json, with_mistakes_before
 from oms_entrypoints.http.query import refuse_query
 from oms_entrypoints.http.resource import Permits, Resource, caller_of, send_json
 from oms_entrypoints.http.views import (
@@ -67,12 +67,9 @@ class SubscriptionsResource(Resource):
         refuse_query(req.query_string)
         mistakes: list[Mistake] = []
         key = optional_key_of(req.env.get("HTTP_IDEMPOTENCY_KEY"), mistakes)
-        try:
-            request = read(Subscribe, read_json(req, self._body_limit_bytes))
-        except InvalidInput as invalid:
-            raise InvalidInput((*mistakes, *invalid.mistakes)) from None
-        if mistakes:
-            raise InvalidInput(tuple(mistakes))
+        request = with_mistakes_before(
+            mistakes, lambda: read(Subscribe, read_json(req, self._body_limit_bytes))
+        )
         new = self._oms.webhooks.subscribe(caller_of(req).scope, request, idempotency_key=key)
         resp.status = falcon.HTTP_201
         if new.secret is None:

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 
 from oms_adapters.inventory.memory import outbox
 from oms_adapters.inventory.memory.audit import MemoryStockAudit
-from oms_adapters.inventory.memory.warehouse import Reservation, Warehouse, summed
+from oms_adapters.inventory.memory.warehouse import Reservation, Warehouse
 from oms_core.domain.inventory import (
     AllocationModel,
     AlreadyCommitted,
@@ -18,11 +18,12 @@ from oms_core.domain.inventory import (
     Reserved,
     left_after,
     movement_of_commit,
+    summed,
 )
 from oms_core.errors import IdempotencyKeyReused, InsufficientStock
 from oms_core.ports.clock import SystemClock
-from oms_core.ports.cursors import decode_stock_cursor, encode_stock_cursor
-from oms_core.ports.inventory import StockPage
+from oms_core.ports.cursors import decode_stock_cursor
+from oms_core.ports.stock_listing import stock_page
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -37,7 +38,7 @@ if TYPE_CHECKING:
     )
     from oms_core.domain.scope import Scope
     from oms_core.ports.clock import Clock
-    from oms_core.ports.inventory import CommitOutcome, HardenOutcome, ReserveOutcome
+    from oms_core.ports.inventory import CommitOutcome, HardenOutcome, ReserveOutcome, StockPage
     from oms_core.ports.stock_outbox import UnpublishedStock
 
 
@@ -188,9 +189,7 @@ class MemoryInventory:
             found = self._warehouse(scope, self._clock.now()).page(
                 items=items, sku=sku, location=location, after=after, limit=limit + 1
             )
-        page = tuple(found[:limit])
-        goes_on = len(found) > len(page) > 0
-        return StockPage(page, encode_stock_cursor(page[-1].item) if goes_on else None)
+        return stock_page(found, limit)
 
     def movements(
         self, scope: Scope, item: StockItem, *, limit: int = 100, after: int = 0

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from bisect import bisect_right, insort
-from collections import Counter, defaultdict
+from collections import defaultdict
 from heapq import heappop, heappush
 from typing import TYPE_CHECKING, TypeAlias
 
@@ -179,11 +179,3 @@ class Warehouse:
             if location is None or place[1] == location:
                 levels.append(self.level(StockItem(*place)))
         return levels
-
-
-def summed(demands: Iterable[Demand]) -> tuple[Demand, ...]:
-    """Make one demand per stock item, sorted. Two for one item must not count one by one."""
-    wanted: Counter[StockItem] = Counter()
-    for demand in demands:
-        wanted[demand.item] += demand.quantity
-    return tuple(Demand(item, quantity) for item, quantity in sorted(wanted.items()))

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Collection, Iterator, Mapping, Sequence
-from contextlib import contextmanager
 from typing import Any, Final, TypeAlias
 
 from bson.binary import Binary
@@ -17,12 +16,13 @@ from oms_adapters.inventory.mongodb.collections import (
     STOCK,
 )
 from oms_adapters.inventory.mongodb.levels import page_of
-from oms_adapters.inventory.mongodb.reservation import State, from_stored
+from oms_adapters.inventory.mongodb.reservation import from_stored
 from oms_adapters.inventory.mongodb.warehouse import key_of, level_of
 from oms_adapters.mongodb import MongoDatabase
 from oms_core.domain.inventory import StockItem
 from oms_core.domain.scope import Scope
-from oms_core.errors import InventoryUnavailable, StoreUnavailable
+from oms_core.ports.inventory import as_inventory
+from oms_core.ports.reservation_record import RecordState
 from oms_core.ports.stock_audit import HeldPromise, StockBooks
 
 Document: TypeAlias = "dict[str, Any]"
@@ -42,7 +42,7 @@ class MongoStockAudit:
     def scopes(self, *, after: Scope | None = None, limit: int) -> Sequence[Scope]:
         """List the scopes that have stock; see ``StockAudit.scopes``."""
         found: list[Scope] = []
-        with _as_inventory():
+        with as_inventory():
             while len(found) < limit and (after := self._next_scope(after)) is not None:
                 found.append(after)
         return found
@@ -51,7 +51,7 @@ class MongoStockAudit:
         self, scope: Scope, *, after: StockItem | None = None, limit: int
     ) -> Sequence[StockBooks]:
         """Return the books of items; see ``StockAudit.books``."""
-        with _as_inventory():
+        with as_inventory():
             return self._database.transact(
                 lambda session: self._books(scope, after, limit, session)
             )
@@ -60,7 +60,7 @@ class MongoStockAudit:
         self, scope: Scope, *, after: str | None = None, limit: int
     ) -> Sequence[HeldPromise]:
         """List what is held; see ``StockAudit.promises``."""
-        with _as_inventory():
+        with as_inventory():
             wanted = self._held_in(scope, None)
             if after is not None:
                 wanted = {"$and": [wanted, {"_id": {"$gt": key_of(scope, after)["_id"]}}]}
@@ -79,9 +79,9 @@ class MongoStockAudit:
             "_id": {"$in": [key_of(scope, name)["_id"] for name in reservation_ids]},
             "tenant": scope.tenant_id,
             "org": scope.org_id,
-            "state": State.HELD.value,
+            "state": RecordState.HELD.value,
         }
-        with _as_inventory():
+        with as_inventory():
             found = self._database.run(lambda: list(self._reservations.find(wanted).hint("_id_")))
         return {each["id"]: _promise(each) for each in found}
 
@@ -171,7 +171,7 @@ class MongoStockAudit:
             }
             for length in self._lengths(session)
         ]
-        held = {"tenant": scope.tenant_id, "org": scope.org_id, "state": State.HELD.value}
+        held = {"tenant": scope.tenant_id, "org": scope.org_id, "state": RecordState.HELD.value}
         return {**held, "$or": ranges} if ranges else {**held, **_NO_IDS}
 
     def _lengths(self, session: ClientSession | None) -> Iterator[int]:
@@ -196,11 +196,3 @@ class MongoStockAudit:
 def _promise(stored: Document) -> HeldPromise:
     reservation = from_stored(stored)
     return HeldPromise(stored["id"], reservation.demands, reservation.lapses_us is not None)
-
-
-@contextmanager
-def _as_inventory() -> Iterator[None]:
-    try:
-        yield
-    except StoreUnavailable as error:
-        raise InventoryUnavailable(error.reason) from error

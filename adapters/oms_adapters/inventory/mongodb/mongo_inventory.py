@@ -2,8 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Iterator, Sequence
-from contextlib import contextmanager
+from collections.abc import Callable, Iterable, Sequence
 from datetime import timedelta
 from threading import Lock
 from time import monotonic, sleep
@@ -24,7 +23,7 @@ from oms_adapters.inventory.mongodb.collections import (
 )
 from oms_adapters.inventory.mongodb.levels import page_of
 from oms_adapters.inventory.mongodb.outbox import LedgerOutbox, movement_from
-from oms_adapters.inventory.mongodb.reservation import Reservation, State, from_stored, summed
+from oms_adapters.inventory.mongodb.reservation import from_stored
 from oms_adapters.inventory.mongodb.turns import Turns
 from oms_adapters.inventory.mongodb.warehouse import (
     Document,
@@ -49,18 +48,22 @@ from oms_core.domain.inventory import (
     StockMovement,
     left_after,
     movement_of_commit,
+    summed,
 )
 from oms_core.domain.scope import Scope
-from oms_core.errors import (
-    IdempotencyKeyReused,
-    InsufficientStock,
-    InventoryUnavailable,
-    StoreUnavailable,
-)
+from oms_core.errors import IdempotencyKeyReused, InsufficientStock, StoreUnavailable
 from oms_core.ports.clock import Clock
-from oms_core.ports.cursors import decode_stock_cursor, encode_stock_cursor
-from oms_core.ports.inventory import CommitOutcome, HardenOutcome, ReserveOutcome, StockPage
+from oms_core.ports.cursors import decode_stock_cursor
+from oms_core.ports.inventory import (
+    CommitOutcome,
+    HardenOutcome,
+    ReserveOutcome,
+    StockPage,
+    as_inventory,
+)
 from oms_core.ports.order_document import to_microseconds
+from oms_core.ports.reservation_record import RecordState, ReservationRecord
+from oms_core.ports.stock_listing import items_to_look_up, stock_page
 from oms_core.ports.stock_outbox import UnpublishedStock
 
 T = TypeVar("T")
@@ -114,11 +117,11 @@ class MongoInventory:
         """
         wanted = summed(demands)
 
-        def decide(known: Reservation | None) -> ReserveOutcome:
+        def decide(known: ReservationRecord | None) -> ReserveOutcome:
             if known is not None and known.answer is not None:
                 return known.answer
             asked = wanted if known is None else known.demands
-            held = Reservation(State.HELD, asked, lapses_us=self._lapses_us(allocation))
+            held = ReservationRecord(RecordState.HELD, asked, lapses_us=self._lapses_us(allocation))
 
             def take(warehouse: Warehouse) -> None:
                 warehouse.keep(reservation_id, known, held)
@@ -130,7 +133,7 @@ class MongoInventory:
                 return self._refuse(scope, reservation_id, known, asked)
             return Reserved()
 
-        with _as_inventory():
+        with as_inventory():
             # Nearly always it is new: try that before looking.
             try:
                 return decide(None)
@@ -141,16 +144,16 @@ class MongoInventory:
     def harden(self, scope: Scope, reservation_id: str) -> HardenOutcome:
         """Make a SOFT reservation permanent; see ``Inventory.harden``."""
 
-        def decide(known: Reservation | None) -> HardenOutcome:
+        def decide(known: ReservationRecord | None) -> HardenOutcome:
             if known is None:
                 return AlreadyReleased()
-            hard = evolve(known, state=State.HELD, lapses_us=None)
+            hard = evolve(known, state=RecordState.HELD, lapses_us=None)
             if known == hard or known.answer not in {None, Reserved()}:
                 return known.answer or Reserved()
 
             def keep(warehouse: Warehouse) -> None:
                 warehouse.keep(reservation_id, known, hard)
-                if known.state is State.LAPSED:
+                if known.state is RecordState.LAPSED:
                     warehouse.take(known.demands)
 
             try:
@@ -159,33 +162,33 @@ class MongoInventory:
                 return self._out_of_stock(scope, known.demands)
             return Reserved()
 
-        with _as_inventory():
+        with as_inventory():
             self._lapse(scope)
             return self._decide(scope, reservation_id, decide)
 
     def release(self, scope: Scope, reservation_id: str) -> AlreadyReleased | AlreadyCommitted:
         """Make the pieces available again, for good; see ``Inventory.release``."""
 
-        def decide(known: Reservation | None) -> AlreadyReleased | AlreadyCommitted:
+        def decide(known: ReservationRecord | None) -> AlreadyReleased | AlreadyCommitted:
             if known is not None and isinstance(known.answer, AlreadyReleased | AlreadyCommitted):
                 return known.answer
-            before = known or Reservation(State.LAPSED)
+            before = known or ReservationRecord(RecordState.LAPSED)
 
             def give_back(warehouse: Warehouse) -> None:
-                warehouse.keep(reservation_id, known, _ended(before, State.RELEASED))
-                if before.state is State.HELD:
+                warehouse.keep(reservation_id, known, before.brought_to(RecordState.RELEASED))
+                if before.state is RecordState.HELD:
                     warehouse.give_back(before.demands)
 
             self._transact(scope, before.demands, give_back)
             return AlreadyReleased()
 
-        with _as_inventory():
+        with as_inventory():
             return self._decide(scope, reservation_id, decide)
 
     def commit(self, scope: Scope, reservation_id: str, *, actor: str) -> CommitOutcome:
         """Let the goods leave; see ``Inventory.commit``."""
 
-        def decide(known: Reservation | None) -> CommitOutcome:
+        def decide(known: ReservationRecord | None) -> CommitOutcome:
             if known is None:
                 return AlreadyReleased()
             if known.answer is not None and not isinstance(known.answer, Reserved):
@@ -197,8 +200,8 @@ class MongoInventory:
             ]
 
             def let_leave(warehouse: Warehouse) -> None:
-                warehouse.keep(reservation_id, known, _ended(known, State.COMMITTED))
-                if known.state is State.LAPSED:
+                warehouse.keep(reservation_id, known, known.brought_to(RecordState.COMMITTED))
+                if known.state is RecordState.LAPSED:
                     warehouse.take(known.demands)
                 warehouse.let_leave(movements, known.demands)
 
@@ -208,7 +211,7 @@ class MongoInventory:
                 return self._out_of_stock(scope, known.demands)
             return AlreadyCommitted()
 
-        with _as_inventory():
+        with as_inventory():
             self._lapse(scope)
             return self._decide(scope, reservation_id, decide)
 
@@ -224,12 +227,12 @@ class MongoInventory:
         """Let a part of a reservation's goods leave; see ``Inventory.commit_part``."""
         part = summed(demands)
 
-        def decide(known: Reservation | None) -> CommitOutcome:
+        def decide(known: ReservationRecord | None) -> CommitOutcome:
             if self._find(scope, part_id) is not None:
                 return AlreadyCommitted()
             if known is None:
                 return AlreadyReleased()
-            is_over = known.state is State.COMMITTED
+            is_over = known.state is RecordState.COMMITTED
             if not (is_over or known.answer is None or isinstance(known.answer, Reserved)):
                 return known.answer
             left = left_after(() if is_over else known.demands, part)
@@ -239,13 +242,13 @@ class MongoInventory:
             movements = [
                 movement_of_commit(part_id, demand, at=now, actor=actor) for demand in part
             ]
-            state = State.HELD if left else State.COMMITTED
-            rest = evolve(_ended(known, state), demands=left)
+            state = RecordState.HELD if left else RecordState.COMMITTED
+            rest = evolve(known.brought_to(state), demands=left)
 
             def let_leave(warehouse: Warehouse) -> None:
                 warehouse.keep(reservation_id, known, rest)
-                warehouse.keep(part_id, None, Reservation(State.COMMITTED, part))
-                if known.state is State.LAPSED:
+                warehouse.keep(part_id, None, ReservationRecord(RecordState.COMMITTED, part))
+                if known.state is RecordState.LAPSED:
                     warehouse.take(known.demands)
                 warehouse.let_leave(movements, part)
 
@@ -255,7 +258,7 @@ class MongoInventory:
                 return self._out_of_stock(scope, known.demands)
             return AlreadyCommitted()
 
-        with _as_inventory():
+        with as_inventory():
             self._lapse(scope)
             return self._decide(scope, reservation_id, decide)
 
@@ -278,7 +281,7 @@ class MongoInventory:
                 raise InsufficientStock(item.sku, item.location, available)
             return level
 
-        with _as_inventory():
+        with as_inventory():
             self._lapse(scope)
             # Two that book the first entry of an item, or one entry twice, meet at a key.
             return self._again_if_overtaken(
@@ -297,7 +300,7 @@ class MongoInventory:
     ) -> StockPage:
         """Return stock levels, sorted; see ``Inventory.levels``."""
         after = None if cursor is None else decode_stock_cursor(cursor)
-        with _as_inventory():
+        with as_inventory():
             self._lapse(scope)
             if items is None:
                 page = page_of(scope, sku, location, after)
@@ -311,17 +314,11 @@ class MongoInventory:
                 )
                 levels = [level_of(each) for each in found]
             else:
-                wanted = [
-                    item
-                    for item in sorted(set(items))
-                    if (after is None or item > after)
-                    and sku in {None, item.sku}
-                    and location in {None, item.location}
-                ][: limit + 1]
+                wanted = items_to_look_up(
+                    items, sku=sku, location=location, after=after, limit=limit
+                )
                 levels = self._levels_of(scope, wanted)
-        shown = tuple(levels[:limit])
-        goes_on = len(levels) > len(shown) > 0
-        return StockPage(shown, encode_stock_cursor(shown[-1].item) if goes_on else None)
+        return stock_page(levels, limit)
 
     def movements(
         self, scope: Scope, item: StockItem, *, limit: int = 100, after: int = 0
@@ -329,7 +326,7 @@ class MongoInventory:
         """Return the ledger of *item*; see ``Inventory.movements``."""
         wanted = {**place_of(scope, item), "number": {"$gt": after}}
         del wanted["_id"]
-        with _as_inventory():
+        with as_inventory():
             found = self._database.run(
                 lambda: list(
                     self._movements.find(wanted).sort("number", 1).limit(limit).hint(BY_NUMBER.name)
@@ -347,17 +344,17 @@ class MongoInventory:
         lease_s: float,
     ) -> Sequence[UnpublishedStock]:
         """Claim items whose ledger has grown; see ``StockOutbox.claim_unpublished``."""
-        with _as_inventory():
+        with as_inventory():
             return self._outbox.claim(self._time.expression(), limit=limit, lease_s=lease_s)
 
     def mark_published(self, sent: Sequence[UnpublishedStock]) -> None:
         """Record that entries left; see ``StockOutbox.mark_published``."""
-        with _as_inventory():
+        with as_inventory():
             self._outbox.mark(sent, self._time.expression())
 
     def ping(self) -> None:
         """Write a little, durably; see ``Inventory.ping``."""
-        with _as_inventory():
+        with as_inventory():
             self._database.ping()
 
     def stock_audit(self) -> MongoStockAudit:
@@ -367,7 +364,7 @@ class MongoInventory:
     # ------------------------------------------------------------------------------------
 
     def _decide(
-        self, scope: Scope, reservation_id: str, decide: Callable[[Reservation | None], T]
+        self, scope: Scope, reservation_id: str, decide: Callable[[ReservationRecord | None], T]
     ) -> T:
         """Look at a reservation and decide on it, until nobody decided in between."""
         return self._again_if_overtaken(lambda: decide(self._find(scope, reservation_id)))
@@ -392,7 +389,7 @@ class MongoInventory:
                 lambda session: change(Warehouse(self._database, session, scope))
             )
 
-    def _find(self, scope: Scope, reservation_id: str) -> Reservation | None:
+    def _find(self, scope: Scope, reservation_id: str) -> ReservationRecord | None:
         wanted = key_of(scope, reservation_id)
         found = self._database.run(lambda: self._reservations.find_one(wanted))
         return None if found is None else from_stored(found)
@@ -401,7 +398,7 @@ class MongoInventory:
         self,
         scope: Scope,
         reservation_id: str,
-        known: Reservation | None,
+        known: ReservationRecord | None,
         asked: tuple[Demand, ...],
     ) -> OutOfStock:
         """Refuse a reservation, and remember it, unless the stock is there by now.
@@ -416,7 +413,9 @@ class MongoInventory:
             shortages = warehouse.shortages(asked)
             if not shortages:
                 raise Overtaken
-            warehouse.keep(reservation_id, known, Reservation(State.REFUSED, asked, shortages))
+            warehouse.keep(
+                reservation_id, known, ReservationRecord(RecordState.REFUSED, asked, shortages)
+            )
             return OutOfStock(shortages)
 
         return self._transact(scope, asked, refuse)
@@ -442,7 +441,7 @@ class MongoInventory:
                 break
         return lapsed
 
-    def _over_their_time(self, scope: Scope) -> list[tuple[str, Reservation]]:
+    def _over_their_time(self, scope: Scope) -> list[tuple[str, ReservationRecord]]:
         wanted: Document = {
             "tenant": scope.tenant_id,
             "org": scope.org_id,
@@ -459,9 +458,9 @@ class MongoInventory:
         )
         return [(each["id"], from_stored(each)) for each in found]
 
-    def _lapse_one(self, scope: Scope, reservation_id: str, reservation: Reservation) -> int:
+    def _lapse_one(self, scope: Scope, reservation_id: str, reservation: ReservationRecord) -> int:
         def lapse(warehouse: Warehouse) -> None:
-            warehouse.keep(reservation_id, reservation, _ended(reservation, State.LAPSED))
+            warehouse.keep(reservation_id, reservation, reservation.brought_to(RecordState.LAPSED))
             warehouse.give_back(reservation.demands)
 
         try:
@@ -484,16 +483,3 @@ class MongoInventory:
         if allocation.model is not AllocationModel.SOFT:
             return None
         return to_microseconds(self._time.now() + timedelta(seconds=allocation.ttl_s))
-
-
-def _ended(reservation: Reservation, state: State) -> Reservation:
-    return evolve(reservation, state=state, shortages=(), lapses_us=None)
-
-
-@contextmanager
-def _as_inventory() -> Iterator[None]:
-    """Let no outcome that is unknown look like the store's: the caller repeats the same call."""
-    try:
-        yield
-    except StoreUnavailable as error:
-        raise InventoryUnavailable(error.reason) from error

@@ -10,11 +10,12 @@ from pymongo import UpdateOne
 from pymongo.client_session import ClientSession
 
 from oms_adapters.inventory.mongodb.collections import MOVEMENTS, RESERVATIONS, STOCK
-from oms_adapters.inventory.mongodb.reservation import Reservation, to_stored
+from oms_adapters.inventory.mongodb.reservation import to_stored
 from oms_adapters.mongodb import MongoDatabase
 from oms_core.domain.inventory import Demand, Shortage, StockItem, StockLevel, StockMovement
 from oms_core.domain.scope import Scope
 from oms_core.ports.order_document import to_microseconds
+from oms_core.ports.reservation_record import ReservationRecord
 
 Document: TypeAlias = "dict[str, Any]"
 
@@ -72,7 +73,9 @@ class Warehouse:
 
     # -- reservations ----------------------------------------------------------------------
 
-    def keep(self, reservation_id: str, before: Reservation | None, now: Reservation) -> None:
+    def keep(
+        self, reservation_id: str, before: ReservationRecord | None, now: ReservationRecord
+    ) -> None:
         """Write what came of a reservation that was as *before*; ``None``: not there.
 
         Raises:

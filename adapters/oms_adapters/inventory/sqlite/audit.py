@@ -8,11 +8,12 @@ from collections.abc import Collection, Mapping, Sequence
 from typing import Any, Final
 from uuid import UUID
 
-from oms_adapters.inventory.sqlite.reservation import State, demands_from_text
+from oms_adapters.inventory.sqlite.reservation import demands_from_text
 from oms_adapters.sqlite import SqliteDatabase
 from oms_core.domain.inventory import StockItem
 from oms_core.domain.scope import Scope
-from oms_core.errors import InventoryUnavailable, StoreUnavailable
+from oms_core.ports.inventory import as_inventory
+from oms_core.ports.reservation_record import RecordState
 from oms_core.ports.stock_audit import HeldPromise, StockBooks
 
 _SCOPES: Final = """
@@ -33,7 +34,7 @@ promised AS (
     SELECT json_extract(demand.value, '$[0]') AS sku, json_extract(demand.value, '$[1]')
     AS location, sum(json_extract(demand.value, '$[2]')) AS pieces
     FROM stock_reservations AS kept, json_each(kept.demands) AS demand
-    WHERE kept.tenant = :tenant AND kept.org = :org AND kept.state = '{State.HELD}'
+    WHERE kept.tenant = :tenant AND kept.org = :org AND kept.state = '{RecordState.HELD}'
     GROUP BY 1, 2
 )
 SELECT page.sku, page.location, on_hand, reserved,
@@ -49,12 +50,12 @@ FROM page LEFT JOIN promised USING (sku, location) ORDER BY page.sku, page.locat
 
 _PROMISES: Final = f"""
 SELECT id, demands, lapses_us FROM stock_reservations
-WHERE tenant = ? AND org = ? AND id > ? AND state = '{State.HELD}' ORDER BY id LIMIT ?
+WHERE tenant = ? AND org = ? AND id > ? AND state = '{RecordState.HELD}' ORDER BY id LIMIT ?
 """
 
 _PROMISES_OF: Final = f"""
 SELECT id, demands, lapses_us FROM stock_reservations
-WHERE tenant = ? AND org = ? AND id IN ({{places}}) AND state = '{State.HELD}'
+WHERE tenant = ? AND org = ? AND id IN ({{places}}) AND state = '{RecordState.HELD}'
 """
 _ASKED_MAX: Final = 500
 """SQLite takes a limited number of parameters."""
@@ -117,12 +118,10 @@ class SqliteStockAudit:
         return found
 
     def _rows(self, sql: str, parameters: Any) -> list[tuple[Any, ...]]:
-        try:
+        with as_inventory():
             return self._database.read(
                 lambda connection: connection.execute(sql, parameters).fetchall()
             )
-        except StoreUnavailable as error:
-            raise InventoryUnavailable(error.reason) from error
 
 
 def _promise(name: str, demands: str, lapses_us: int | None) -> HeldPromise:

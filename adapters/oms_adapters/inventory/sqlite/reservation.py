@@ -1,70 +1,11 @@
-"""A reservation as a row: what was asked for under an id, and what came of it."""
+"""The columns of a reservation that hold more than one value."""
 
 from __future__ import annotations
 
 import json
-from collections import Counter
 from collections.abc import Iterable
-from enum import StrEnum
 
-from attrs import frozen
-
-from oms_core.domain.inventory import (
-    AlreadyCommitted,
-    AlreadyReleased,
-    Demand,
-    OutOfStock,
-    Reserved,
-    Shortage,
-    StockItem,
-)
-from oms_core.ports.inventory import ReserveOutcome
-
-
-class State(StrEnum):
-    """What came of a reservation."""
-
-    HELD = "held"
-    REFUSED = "refused"
-    LAPSED = "lapsed"
-    """SOFT and over its time: nothing is held and nothing is decided."""
-    RELEASED = "released"
-    COMMITTED = "committed"
-
-
-@frozen
-class Reservation:
-    """One reservation. Its demands shrink only as parts of its goods leave."""
-
-    state: State
-    demands: tuple[Demand, ...] = ()
-    shortages: tuple[Shortage, ...] = ()
-    """Why it was refused."""
-    lapses_us: int | None = None
-    """When a held SOFT reservation lapses; ``None``: never."""
-
-    @property
-    def answer(self) -> ReserveOutcome | None:
-        """What every repeat is told; ``None``: it must be tried again."""
-        match self.state:
-            case State.HELD:
-                return Reserved()
-            case State.REFUSED:
-                return OutOfStock(self.shortages)
-            case State.RELEASED:
-                return AlreadyReleased()
-            case State.COMMITTED:
-                return AlreadyCommitted()
-            case State.LAPSED:
-                return None
-
-
-def summed(demands: Iterable[Demand]) -> tuple[Demand, ...]:
-    """Make one demand per stock item, sorted. Two for one item must not count one by one."""
-    wanted: Counter[StockItem] = Counter()
-    for demand in demands:
-        wanted[demand.item] += demand.quantity
-    return tuple(Demand(item, quantity) for item, quantity in sorted(wanted.items()))
+from oms_core.domain.inventory import Demand, Shortage, StockItem
 
 
 def demands_to_text(demands: Iterable[Demand]) -> str:

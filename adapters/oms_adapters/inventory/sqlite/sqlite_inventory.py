@@ -12,7 +12,6 @@ from attrs import evolve
 from oms_adapters.inventory.sqlite import outbox
 from oms_adapters.inventory.sqlite.audit import SqliteStockAudit
 from oms_adapters.inventory.sqlite.levels import Query, levels_of_items, levels_of_scope
-from oms_adapters.inventory.sqlite.reservation import Reservation, State, summed
 from oms_adapters.inventory.sqlite.tables import INVENTORY
 from oms_adapters.inventory.sqlite.warehouse import TO_LAPSE, Warehouse
 from oms_adapters.sqlite import SqliteDatabase
@@ -29,18 +28,22 @@ from oms_core.domain.inventory import (
     StockMovement,
     left_after,
     movement_of_commit,
+    summed,
 )
 from oms_core.domain.scope import Scope
-from oms_core.errors import (
-    IdempotencyKeyReused,
-    InsufficientStock,
-    InventoryUnavailable,
-    StoreUnavailable,
-)
+from oms_core.errors import IdempotencyKeyReused, InsufficientStock
 from oms_core.ports.clock import Clock, SystemClock
-from oms_core.ports.cursors import decode_stock_cursor, encode_stock_cursor
-from oms_core.ports.inventory import CommitOutcome, HardenOutcome, ReserveOutcome, StockPage
+from oms_core.ports.cursors import decode_stock_cursor
+from oms_core.ports.inventory import (
+    CommitOutcome,
+    HardenOutcome,
+    ReserveOutcome,
+    StockPage,
+    as_inventory,
+)
 from oms_core.ports.order_document import from_microseconds, to_microseconds
+from oms_core.ports.reservation_record import RecordState, ReservationRecord
+from oms_core.ports.stock_listing import items_to_look_up, stock_page
 from oms_core.ports.stock_outbox import UnpublishedStock
 
 T = TypeVar("T")
@@ -86,17 +89,17 @@ class SqliteInventory:
 
         def run(warehouse: Warehouse, now: datetime) -> ReserveOutcome:
             reservation = warehouse.find(reservation_id)
-            reservation = reservation or Reservation(State.LAPSED, wanted)
+            reservation = reservation or ReservationRecord(RecordState.LAPSED, wanted)
             if reservation.answer is not None:
                 return reservation.answer
             taken = warehouse.take(reservation.demands)
             match taken:
                 case OutOfStock(shortages):
-                    refused = evolve(reservation, state=State.REFUSED, shortages=shortages)
+                    refused = evolve(reservation, state=RecordState.REFUSED, shortages=shortages)
                     warehouse.keep(reservation_id, refused)
                 case Reserved():
                     lapses_us = _lapses_us(allocation, now)
-                    held = evolve(reservation, state=State.HELD, lapses_us=lapses_us)
+                    held = evolve(reservation, state=RecordState.HELD, lapses_us=lapses_us)
                     warehouse.keep(reservation_id, held)
             return taken
 
@@ -110,7 +113,7 @@ class SqliteInventory:
             if reservation is None:
                 return AlreadyReleased()
             outcome = reservation.answer or warehouse.take(reservation.demands)
-            hard = evolve(reservation, state=State.HELD, lapses_us=None)
+            hard = evolve(reservation, state=RecordState.HELD, lapses_us=None)
             if isinstance(outcome, Reserved) and hard != reservation:
                 warehouse.keep(reservation_id, hard)
             return outcome
@@ -121,12 +124,12 @@ class SqliteInventory:
         """Make the pieces available again, for good; see ``Inventory.release``."""
 
         def run(warehouse: Warehouse, _now: datetime) -> AlreadyReleased | AlreadyCommitted:
-            reservation = warehouse.find(reservation_id) or Reservation(State.LAPSED)
+            reservation = warehouse.find(reservation_id) or ReservationRecord(RecordState.LAPSED)
             if isinstance(reservation.answer, AlreadyReleased | AlreadyCommitted):
                 return reservation.answer
-            if reservation.state is State.HELD:
+            if reservation.state is RecordState.HELD:
                 warehouse.give_back(reservation.demands)
-            warehouse.keep(reservation_id, _ended(reservation, State.RELEASED))
+            warehouse.keep(reservation_id, reservation.brought_to(RecordState.RELEASED))
             return AlreadyReleased()
 
         return self._write(scope, run)
@@ -144,7 +147,7 @@ class SqliteInventory:
             warehouse.give_back(reservation.demands)
             for demand in reservation.demands:
                 warehouse.book(movement_of_commit(reservation_id, demand, at=now, actor=actor))
-            warehouse.keep(reservation_id, _ended(reservation, State.COMMITTED))
+            warehouse.keep(reservation_id, reservation.brought_to(RecordState.COMMITTED))
             return AlreadyCommitted()
 
         return self._write(scope, run)
@@ -172,15 +175,15 @@ class SqliteInventory:
                 return outcome
             left = left_after(_held(reservation), part)
             if isinstance(left, OutOfStock):
-                if reservation.state is State.LAPSED:
+                if reservation.state is RecordState.LAPSED:
                     warehouse.give_back(reservation.demands)
                 return left
             warehouse.give_back(part)
             for demand in part:
                 warehouse.book(movement_of_commit(part_id, demand, at=now, actor=actor))
-            warehouse.keep(part_id, Reservation(State.COMMITTED, part))
-            state = State.HELD if left else State.COMMITTED
-            rest = evolve(_ended(reservation, state), demands=left)
+            warehouse.keep(part_id, ReservationRecord(RecordState.COMMITTED, part))
+            state = RecordState.HELD if left else RecordState.COMMITTED
+            rest = evolve(reservation.brought_to(state), demands=left)
             warehouse.keep(reservation_id, rest)
             return AlreadyCommitted()
 
@@ -223,20 +226,13 @@ class SqliteInventory:
         if items is None:
             found = self._levels(levels_of_scope(scope, sku, location, after, limit + 1))
         else:
-            wanted = [
-                item
-                for item in sorted(set(items))
-                if (after is None or item > after)
-                and sku in {None, item.sku}
-                and location in {None, item.location}
-            ][: limit + 1]
+            wanted = items_to_look_up(items, sku=sku, location=location, after=after, limit=limit)
             found = sorted(self._levels(levels_of_items(scope, wanted))) if wanted else []
-        page = tuple(
+        levels = [
             StockLevel(StockItem(sku, location), on_hand, reserved)
-            for sku, location, on_hand, reserved in found[:limit]
-        )
-        goes_on = len(found) > len(page) > 0
-        return StockPage(page, encode_stock_cursor(page[-1].item) if goes_on else None)
+            for sku, location, on_hand, reserved in found
+        ]
+        return stock_page(levels, limit)
 
     def movements(
         self, scope: Scope, item: StockItem, *, limit: int = 100, after: int = 0
@@ -284,10 +280,8 @@ class SqliteInventory:
 
     def ping(self) -> None:
         """Write and flush a little; see ``Inventory.ping``."""
-        try:
+        with as_inventory():
             self._database.ping()
-        except StoreUnavailable as error:
-            raise InventoryUnavailable(error.reason) from error
 
     def stock_audit(self) -> SqliteStockAudit:
         """Look into it; see ``AuditableInventory.stock_audit``."""
@@ -321,16 +315,12 @@ class SqliteInventory:
         return answer[0]
 
     def _change(self, run: Callable[[sqlite3.Connection], T]) -> T:
-        try:
+        with as_inventory():
             return self._database.write(run)
-        except StoreUnavailable as error:
-            raise InventoryUnavailable(error.reason) from error
 
     def _read(self, run: Callable[[sqlite3.Connection], T]) -> T:
-        try:
+        with as_inventory():
             return self._database.read(run)
-        except StoreUnavailable as error:
-            raise InventoryUnavailable(error.reason) from error
 
 
 def _lapses_us(allocation: Allocation, now: datetime) -> int | None:
@@ -339,10 +329,6 @@ def _lapses_us(allocation: Allocation, now: datetime) -> int | None:
     return to_microseconds(now + timedelta(seconds=allocation.ttl_s))
 
 
-def _held(reservation: Reservation) -> tuple[Demand, ...]:
+def _held(reservation: ReservationRecord) -> tuple[Demand, ...]:
     """Tell what has not left yet of a reservation that is held, or was just taken again."""
-    return () if reservation.state is State.COMMITTED else reservation.demands
-
-
-def _ended(reservation: Reservation, state: State) -> Reservation:
-    return evolve(reservation, state=state, shortages=(), lapses_us=None)
+    return () if reservation.state is RecordState.COMMITTED else reservation.demands

@@ -5,11 +5,7 @@ from __future__ import annotations
 import sqlite3
 from typing import Final
 
-from attrs import evolve
-
 from oms_adapters.inventory.sqlite.reservation import (
-    Reservation,
-    State,
     demands_from_text,
     demands_to_text,
     shortages_from_text,
@@ -26,6 +22,7 @@ from oms_core.domain.inventory import (
 )
 from oms_core.domain.scope import Scope
 from oms_core.ports.order_document import to_microseconds
+from oms_core.ports.reservation_record import RecordState, ReservationRecord
 
 _LEVEL: Final = """
 SELECT on_hand, reserved FROM stock WHERE tenant = ? AND org = ? AND sku = ? AND location = ?
@@ -125,20 +122,20 @@ class Warehouse:
 
     # -- promising -------------------------------------------------------------------------
 
-    def find(self, reservation_id: str) -> Reservation | None:
+    def find(self, reservation_id: str) -> ReservationRecord | None:
         """Read a reservation."""
         row = self._connection.execute(_FIND, (*self._scope, reservation_id)).fetchone()
         if row is None:
             return None
         state, demands, shortages, lapses_us = row
-        return Reservation(
-            State(state),
+        return ReservationRecord(
+            RecordState(state),
             demands_from_text(demands),
             shortages_from_text(shortages) if shortages is not None else (),
             lapses_us,
         )
 
-    def keep(self, reservation_id: str, reservation: Reservation) -> None:
+    def keep(self, reservation_id: str, reservation: ReservationRecord) -> None:
         """Write a reservation over what is known of it."""
         shortages = shortages_to_text(reservation.shortages) if reservation.shortages else None
         self._connection.execute(
@@ -175,8 +172,7 @@ class Warehouse:
             reservation = self.find(reservation_id)
             if reservation is not None:
                 self.give_back(reservation.demands)
-                lapsed = evolve(reservation, state=State.LAPSED, lapses_us=None)
-                self.keep(reservation_id, lapsed)
+                self.keep(reservation_id, reservation.brought_to(RecordState.LAPSED))
         return len(ids)
 
     def _shortages(self, demands: tuple[Demand, ...]) -> list[Shortage]:

@@ -10,18 +10,19 @@ from oms_core.domain.rules import UuidText, fields_of
 from oms_core.errors import InvalidInput, OmsError
 from oms_entrypoints.http.openapi import examples
 from oms_entrypoints.http.openapi.call import Answer, HeaderParameter, Operation
-from oms_entrypoints.http.openapi.operations import (
-    HEADERS_OF_STATUS,
-    OPERATIONS,
-    RESPONSE_HEADERS,
-    SERVICE,
+from oms_entrypoints.http.openapi.calls.inventory_service import (
+    INVENTORY_SERVICE_CALLS,
     SERVICE_IS_READY,
+)
+from oms_entrypoints.http.openapi.operations import OPERATIONS
+from oms_entrypoints.http.openapi.refusals import (
     STATUSES_OF_ALL,
     STATUSES_WITH_A_BODY,
     STATUSES_WITH_A_FOREIGN_BODY,
     STATUSES_WITH_A_TOKEN,
     WITH_A_TOKEN,
 )
+from oms_entrypoints.http.openapi.response_headers import HEADERS_OF_STATUS, RESPONSE_HEADERS
 from oms_entrypoints.http.openapi.rule_schemas import example_of, schema_of_rule
 from oms_entrypoints.http.openapi.schemas import Schemas
 from oms_entrypoints.http.problems import PROBLEM_TYPE, problem_of, title_of
@@ -94,7 +95,7 @@ def inventory_service_document() -> dict[str, Any]:
 
     How it words its refusals is its own affair: they are described once, for all calls.
     """
-    contract = [*(one for one in OPERATIONS if one.tag == SERVICE), SERVICE_IS_READY]
+    contract = (*INVENTORY_SERVICE_CALLS, SERVICE_IS_READY)
     document = _document(contract, "Inventory service", CONTRACT_VERSION, _CONTRACT)
     for path in document["paths"].values():
         for operation in path.values():

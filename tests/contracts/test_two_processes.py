@@ -1,18 +1,23 @@
-"""What threads may do to one MongoDB database, processes may do as well."""
+"""What threads may do to one store, processes may do as well."""
 
 import json
 import subprocess
 import sys
 from collections import Counter
 from collections.abc import Iterator
+from pathlib import Path
 from typing import Any
 
 import pytest
+from attrs import frozen
 
 from oms_adapters.inbox.mongodb import MongoInbox
+from oms_adapters.inbox.sqlite import SqliteInbox
 from oms_adapters.inventory.mongodb import MongoInventory
-from oms_adapters.mongodb import MongoDatabase
+from oms_adapters.inventory.sqlite import SqliteInventory
+from oms_adapters.sqlite import SqliteDatabase
 from oms_adapters.storage.mongodb import MongoStorage
+from oms_adapters.storage.sqlite import SqliteStorage
 from oms_core.domain.inventory import (
     Allocation,
     Demand,
@@ -22,19 +27,42 @@ from oms_core.domain.inventory import (
     StockMovement,
 )
 from oms_core.ports.clock import SystemClock
-from oms_core.ports.inbox import InboxState
-from oms_core.ports.storage import OrderQuery
+from oms_core.ports.inbox import InboxState, WebhookInbox
+from oms_core.ports.inventory import Inventory
+from oms_core.ports.storage import OrderQuery, OrderStorage
 from oms_core.testing import NOON, a_scope, an_order
 from tests.support import mongo_server
 
 PROCESSES = 3
 
-PROLOGUE = """
-import json, sys
+OPENED_SQLITE = """
+import sys
+from oms_adapters.inbox.sqlite import SqliteInbox
+from oms_adapters.inventory.sqlite import SqliteInventory
+from oms_adapters.sqlite import SqliteDatabase
+from oms_adapters.storage.sqlite import SqliteStorage
+
+me, path = sys.argv[1:]
+database = SqliteDatabase(path)
+storage, inventory = SqliteStorage(database), SqliteInventory(database)
+inbox = SqliteInbox(database)
+"""
+
+OPENED_MONGODB = """
+import sys
 from oms_adapters.inbox.mongodb import MongoInbox
 from oms_adapters.inventory.mongodb import MongoInventory
 from oms_adapters.mongodb import MongoDatabase
 from oms_adapters.storage.mongodb import MongoStorage
+
+me, uri, name = sys.argv[1:]
+database = MongoDatabase(uri, name)
+storage, inventory = MongoStorage(database), MongoInventory(database)
+inbox = MongoInbox(database)
+"""
+
+PROLOGUE = """
+import json
 from oms_core.domain.inventory import Allocation, Demand, Reserved, StockItem
 from oms_core.errors import PaymentReferenceInUse
 from oms_core.ports.payments import PaymentRef, ProviderEvent
@@ -42,10 +70,6 @@ from oms_core.ports.storage import Added
 from oms_core.testing import NOON, a_scope, an_order
 from oms_core.testing.at_once import at_once
 
-me = int(sys.argv[2])
-database = MongoDatabase(sys.argv[1], sys.argv[3])
-storage, inventory = MongoStorage(database), MongoInventory(database)
-inbox = MongoInbox(database)
 print("ready", flush=True)
 sys.stdin.readline()
 """
@@ -56,46 +80,78 @@ print(json.dumps(result), flush=True)
 """
 
 
-@pytest.fixture
-def database() -> Iterator[MongoDatabase]:
-    with mongo_server.new_database() as database:
-        MongoStorage(database)
-        MongoInventory(database)
-        MongoInbox(database)
-        yield database
+@frozen
+class Store:
+    """An empty store as this process sees it, and how others open it."""
 
+    storage: OrderStorage
+    inventory: Inventory
+    inbox: WebhookInbox
+    opened: str
+    where: tuple[str, ...]
+    """What the source *opened* finds in its arguments, behind the number of the process."""
 
-def arguments(database: MongoDatabase, number: int) -> tuple[str, str, str]:
-    return mongo_server.uri(), str(number), database.name
-
-
-def in_processes(database: MongoDatabase, work: str) -> list[Any]:
-    """Run *work* in processes that set off together; return what each assigned to ``result``."""
-    children = [
-        subprocess.Popen(
-            [sys.executable, "-c", PROLOGUE + work + EPILOGUE, *arguments(database, number)],
+    def start(self, work: str, number: int) -> subprocess.Popen[str]:
+        """Start a process that will do *work* when it is told to, and answers ``result``."""
+        source = self.opened + PROLOGUE + work + EPILOGUE
+        return subprocess.Popen(
+            [sys.executable, "-c", source, str(number), *self.where],
             stdin=subprocess.PIPE,
             stdout=subprocess.PIPE,
             stderr=subprocess.PIPE,
             text=True,
         )
-        for number in range(PROCESSES)
-    ]
+
+
+@pytest.fixture(params=["sqlite", "mongodb"])
+def store(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[Store]:
+    if request.param == "sqlite":
+        with SqliteDatabase(tmp_path / "oms.db") as file:
+            yield Store(
+                SqliteStorage(file),
+                SqliteInventory(file),
+                SqliteInbox(file),
+                OPENED_SQLITE,
+                (str(file.path),),
+            )
+    else:
+        with mongo_server.new_database() as database:
+            yield Store(
+                MongoStorage(database),
+                MongoInventory(database),
+                MongoInbox(database),
+                OPENED_MONGODB,
+                (mongo_server.uri(), database.name),
+            )
+
+
+def hear(child: subprocess.Popen[str]) -> None:
+    """Wait for a line of it."""
+    assert child.stdout is not None
+    child.stdout.readline()
+
+
+def tell(child: subprocess.Popen[str], line: str) -> None:
+    assert child.stdin is not None
+    child.stdin.write(f"{line}\n")
+    child.stdin.flush()
+
+
+def in_processes(store: Store, work: str) -> list[Any]:
+    """Run *work* in processes that set off together; return what each assigned to ``result``."""
+    children = [store.start(work, number) for number in range(PROCESSES)]
     for child in children:
-        assert child.stdout is not None
-        child.stdout.readline()
+        hear(child)
     for child in children:
-        assert child.stdin is not None
-        child.stdin.write("go\n")
-        child.stdin.flush()
+        tell(child, "go")
     ends = [child.communicate(timeout=120) for child in children]
     assert [errors for _, errors in ends] == [""] * PROCESSES
     return [json.loads(output) for output, _ in ends]
 
 
-def test_processes_that_add_the_same_keys_store_each_once(database: MongoDatabase) -> None:
+def test_processes_that_add_the_same_keys_store_each_once(store: Store) -> None:
     answers = in_processes(
-        database,
+        store,
         """
 def add(thread):
     keys = [f"order-{number:02}" for number in range(40)]
@@ -115,7 +171,7 @@ result = at_once(add, range(4))
             by_key.setdefault(key, []).append((was_added, platform))
     stored = {
         order.idempotency_key: order.platform
-        for order in MongoStorage(database).list_orders(a_scope(), OrderQuery(limit=100)).orders
+        for order in store.storage.list_orders(a_scope(), OrderQuery(limit=100)).orders
     }
     assert len(by_key) == len(stored) == 40
     for key, outcomes in by_key.items():
@@ -124,9 +180,9 @@ result = at_once(add, range(4))
         assert len(outcomes) == 4 * PROCESSES
 
 
-def test_processes_that_share_a_payment_reference_get_one_order(database: MongoDatabase) -> None:
+def test_processes_that_share_a_payment_reference_get_one_order(store: Store) -> None:
     answers = in_processes(
-        database,
+        store,
         """
 def add(number):
     try:
@@ -142,13 +198,13 @@ result = at_once(add, range(16))
     assert sorted(backed) == [f"pay-{number}" for number in range(8)]
 
 
-def test_a_hot_sku_sells_exactly_what_is_there(database: MongoDatabase) -> None:
+def test_a_hot_sku_sells_exactly_what_is_there(store: Store) -> None:
     armchair = StockItem("CRUNCHY-ARMCHAIR")
-    inventory = MongoInventory(database)
+    inventory = store.inventory
     inventory.adjust(a_scope(), StockMovement("m-1", armchair, 100, "delivery", NOON, "pat"))
 
     answers = in_processes(
-        database,
+        store,
         """
 armchair = StockItem("CRUNCHY-ARMCHAIR")
 def buy(thread):
@@ -176,15 +232,15 @@ result = at_once(buy, range(5))
     assert late != Reserved()
 
 
-def test_due_orders_are_shared_out_without_overlap(database: MongoDatabase) -> None:
-    storage = MongoStorage(database)
+def test_due_orders_are_shared_out_without_overlap(store: Store) -> None:
+    storage = store.storage
     keys = [f"order-{number:03}" for number in range(150)]
     past = SystemClock().now()
     for key in keys:
         storage.add(an_order(key, at=past))
 
     answers = in_processes(
-        database,
+        store,
         """
 def take(thread):
     taken = []
@@ -201,10 +257,7 @@ result = at_once(take, range(4))
     assert sorted(taken) == keys
 
 
-def test_what_one_process_acknowledged_the_others_read_at_once(
-    database: MongoDatabase,
-) -> None:
-    storage = MongoStorage(database)
+def test_what_one_process_acknowledged_the_others_read_at_once(store: Store) -> None:
     work = """
 for number in range(50):
     order = storage.add(an_order(f"order-{number}")).order
@@ -214,32 +267,24 @@ for number in range(50):
     sys.stdin.readline()
 result = None
 """
-    child = subprocess.Popen(
-        [sys.executable, "-c", PROLOGUE + work + EPILOGUE, *arguments(database, 0)],
-        stdin=subprocess.PIPE,
-        stdout=subprocess.PIPE,
-        text=True,
-    )
-    assert child.stdin is not None
-    assert child.stdout is not None
-    child.stdout.readline()
+    child = store.start(work, 0)
+    hear(child)
 
     read = []
     for number in range(50):
-        child.stdin.write("go on\n")
-        child.stdin.flush()
-        child.stdout.readline()
-        read.append(storage.get(a_scope(), an_order(f"order-{number}").id).version)
+        tell(child, "go on")
+        hear(child)
+        read.append(store.storage.get(a_scope(), an_order(f"order-{number}").id).version)
     child.communicate("go on\n", timeout=60)
 
     assert read == [3] * 50
 
 
 def test_processes_that_receive_the_same_notifications_store_and_apply_each_once(
-    database: MongoDatabase,
+    store: Store,
 ) -> None:
     answers = in_processes(
-        database,
+        store,
         """
 tenant = a_scope().tenant_id
 events = [
@@ -261,5 +306,5 @@ result = at_once(receive_and_apply, range(4))
     every = [f"evt-{number:02}" for number in range(24)]
     assert sum(new for new, _ in threads) == 24
     assert sorted(event_id for _, claimed in threads for event_id in claimed) == every
-    stored = MongoInbox(database).list_events([InboxState.NEW]).events
+    stored = store.inbox.list_events([InboxState.NEW]).events
     assert sorted(received.event.event_id for received in stored) == every

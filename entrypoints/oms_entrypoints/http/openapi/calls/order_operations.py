@@ -3,15 +3,14 @@
 from __future__ import annotations
 
 from typing import TYPE_CHECKING, Final
-from uuid import UUID
 
 from oms_core import errors
 from oms_core.domain.operation import OperationKind
-from oms_core.errors import Mistake
 from oms_core.ports.authentication import Role
 from oms_entrypoints.http import order_operations
 from oms_entrypoints.http.headers import IDEMPOTENCY_KEY, IF_MATCH
 from oms_entrypoints.http.openapi.call import Answer, HeaderParameter, Operation
+from oms_entrypoints.http.openapi.refusals import NOBODYS, STORE, invalid
 from oms_entrypoints.http.query import DryRun
 from oms_entrypoints.http.views import ActionListView, ChronicleView, ForesightView, OperationView
 
@@ -19,8 +18,6 @@ if TYPE_CHECKING:
     from collections.abc import Mapping
 
 _TAG: Final = "order operations"
-_NOBODYS: Final = UUID(int=0)
-_STORE: Final = (errors.StoreUnavailable(), errors.StoreUnusable("told to the operator alone"))
 _WORDS: Final[Mapping[OperationKind, tuple[str, str, str]]] = {
     OperationKind.CANCEL: (
         "cancelOrder",
@@ -70,6 +67,26 @@ _WORDS: Final[Mapping[OperationKind, tuple[str, str, str]]] = {
         "Never more than was captured. A provider may take days: the refund is then `pending`.",
     ),
 }
+_WHY_NOT: Final[Mapping[OperationKind, str]] = {
+    OperationKind.CANCEL: "Goods of the order have left; let them come back as a return.",
+    OperationKind.CAPTURE: "Only 9.99 USD can be captured, not 10.00 USD.",
+    OperationKind.FULFILL: "Line 1 (CRUNCHY-ARMCHAIR) has 1 left to fulfill, not 2.",
+    OperationKind.DELIVER: (
+        "The fulfillment is delivered; only one that was shipped can be delivered."
+    ),
+    OperationKind.COMPLETE: "Not everything has been delivered yet.",
+    OperationKind.REQUEST_RETURN: "Every piece that was delivered is returned or about to be.",
+    OperationKind.APPROVE_RETURN: (
+        "The return is rejected; only one that awaits a decision can be decided."
+    ),
+    OperationKind.REJECT_RETURN: (
+        "The return is approved; only one that awaits a decision can be decided."
+    ),
+    OperationKind.RECEIVE_RETURN: (
+        "The return is requested; only goods of an approved one can be received."
+    ),
+    OperationKind.REFUND: "Only 9.99 USD can be given back, not 10.00 USD.",
+}
 _KEY_SAYS: Final = (
     "Names the operation within the order, for ever: the same key with the same request is "
     "answered alike, and has no second effect."
@@ -96,9 +113,9 @@ def _call(kind: OperationKind) -> Operation:
     if route.can_be_foretold:
         foretold = "With `dry_run=true`: what it would cause. Nothing was changed."
         answers.append(Answer(200, foretold, ForesightView))
-    not_found: list[errors.OmsError] = [errors.OrderNotFound(_NOBODYS)]
+    not_found: list[errors.OmsError] = [errors.OrderNotFound(NOBODYS)]
     if route.part is not None:
-        not_found.append(errors.PartNotFound(route.part, _NOBODYS))
+        not_found.append(errors.PartNotFound(route.part, NOBODYS))
     return Operation(
         "POST",
         route.path,
@@ -121,39 +138,18 @@ def _call(kind: OperationKind) -> Operation:
         ),
         answers=tuple(answers),
         refusals=(
-            errors.InvalidInput((Mistake("/Idempotency-Key", "is a required header"),)),
+            invalid("/Idempotency-Key", "is a required header"),
             *not_found,
             errors.NotPossible(kind, _WHY_NOT[kind]),
-            errors.VersionMismatch(_NOBODYS, 5),
+            errors.VersionMismatch(NOBODYS, 5),
             errors.IdempotencyKeyReused(),
-            errors.StaleVersion(_NOBODYS),
-            *_STORE,
+            errors.StaleVersion(NOBODYS),
+            *STORE,
         ),
     )
 
 
-_WHY_NOT: Final[Mapping[OperationKind, str]] = {
-    OperationKind.CANCEL: "Goods of the order have left; let them come back as a return.",
-    OperationKind.CAPTURE: "Only 9.99 USD can be captured, not 10.00 USD.",
-    OperationKind.FULFILL: "Line 1 (CRUNCHY-ARMCHAIR) has 1 left to fulfill, not 2.",
-    OperationKind.DELIVER: (
-        "The fulfillment is delivered; only one that was shipped can be delivered."
-    ),
-    OperationKind.COMPLETE: "Not everything has been delivered yet.",
-    OperationKind.REQUEST_RETURN: "Every piece that was delivered is returned or about to be.",
-    OperationKind.APPROVE_RETURN: (
-        "The return is rejected; only one that awaits a decision can be decided."
-    ),
-    OperationKind.REJECT_RETURN: (
-        "The return is approved; only one that awaits a decision can be decided."
-    ),
-    OperationKind.RECEIVE_RETURN: (
-        "The return is requested; only goods of an approved one can be received."
-    ),
-    OperationKind.REFUND: "Only 9.99 USD can be given back, not 10.00 USD.",
-}
-
-ORDER_OPERATIONS: Final[tuple[Operation, ...]] = (
+ORDER_OPERATION_CALLS: Final = (
     *(_call(kind) for kind in order_operations.ROUTES),
     Operation(
         "GET",
@@ -164,9 +160,9 @@ ORDER_OPERATIONS: Final[tuple[Operation, ...]] = (
         role=Role.VIEWER,
         answers=(Answer(200, "The operation as it is now.", OperationView),),
         refusals=(
-            errors.OrderNotFound(_NOBODYS),
-            errors.PartNotFound("operation", _NOBODYS),
-            *_STORE,
+            errors.OrderNotFound(NOBODYS),
+            errors.PartNotFound("operation", NOBODYS),
+            *STORE,
         ),
     ),
     Operation(
@@ -177,7 +173,7 @@ ORDER_OPERATIONS: Final[tuple[Operation, ...]] = (
         "List what may be asked of an order now, and why the rest may not.",
         role=Role.VIEWER,
         answers=(Answer(200, "Every action, allowed or not.", ActionListView),),
-        refusals=(errors.OrderNotFound(_NOBODYS), *_STORE),
+        refusals=(errors.OrderNotFound(NOBODYS), *STORE),
     ),
     Operation(
         "GET",
@@ -191,6 +187,6 @@ ORDER_OPERATIONS: Final[tuple[Operation, ...]] = (
         ),
         role=Role.VIEWER,
         answers=(Answer(200, "All of it.", ChronicleView),),
-        refusals=(errors.OrderNotFound(_NOBODYS), *_STORE),
+        refusals=(errors.OrderNotFound(NOBODYS), *STORE),
     ),
 )

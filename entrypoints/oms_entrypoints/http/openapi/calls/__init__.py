@@ -1,0 +1,1 @@
+"""What each call of the API is, one file a part of it."""
