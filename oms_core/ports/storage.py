@@ -19,6 +19,7 @@ if TYPE_CHECKING:
     from oms_core.domain.order_status import OrderStatus
     from oms_core.domain.saga_position import SagaState
     from oms_core.domain.scope import Scope
+    from oms_core.ports.job_turns import JobTurns
     from oms_core.ports.work_signal import WorkSignal
 
 
@@ -254,6 +255,10 @@ class OrderStorage(Protocol):
 
     def listen(self) -> WorkSignal:
         """Begin to listen for work that others bring; see ``WorkSignal``. Close it at the end."""
+        ...
+
+    def job_turns(self) -> JobTurns:
+        """Return how all processes on this store share its scheduled jobs; see ``JobTurns``."""
         ...
 
     def walk(

@@ -29,6 +29,7 @@ from oms_core.domain.order_status import OrderStatus
 from oms_core.domain.saga_position import SagaState
 from oms_core.errors import StaleVersion
 from oms_core.ports.inbox import InboxState
+from oms_core.ports.job_turns import Turn
 from oms_core.ports.payments import PaymentRef, ProviderEvent
 from oms_core.ports.storage import Added, OrderQuery
 from oms_core.testing import NOON, a_scope, an_order, with_status
@@ -155,6 +156,15 @@ def test_no_command_about_orders_scans_or_sorts(
     (behind, *_) = [one.place for one in storage.walk(limit=2)]
     storage.walk(after=behind, limit=2, tenant_id=scope.tenant_id, org_id=scope.org_id)
     storage.mark_published(storage.claim_unpublished("relay", limit=2, lease_s=30))
+    turns = storage.job_turns()
+    for counts in ({"agrees": 1}, None):
+        turn = turns.take("reconcile", every_s=0, lease_s=30)
+        assert isinstance(turn, Turn)
+        turns.take("reconcile", every_s=0, lease_s=30)
+        turns.keep(turn, lease_s=30)
+        turns.end(turn, counts)
+        turns.give_back(turn)
+    turns.last_run("reconcile")
     for status, channel, customer, start, end, place in product(
         (None, OrderStatus.PENDING_PAYMENT),
         (None, "web"),

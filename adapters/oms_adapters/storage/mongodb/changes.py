@@ -25,12 +25,12 @@ END_US: Final = Int64(2**63 - 1)
 ABSENT: Final = "$$REMOVE"
 NOT_LEASED: Final[Document] = {"holder": ABSENT, "leased_until_us": 0}
 
-_MICROSECOND: Final = timedelta(microseconds=1)
+MICROSECOND: Final = timedelta(microseconds=1)
 
 
-def after(now: Expression, seconds: float) -> Document:
-    """Say: *seconds* after *now*, in microseconds."""
-    return {"$add": [now, Int64(timedelta(seconds=seconds) // _MICROSECOND)]}
+def after(moment: Expression | str, seconds: float) -> Document:
+    """Say: *seconds* after *moment*, in microseconds."""
+    return {"$add": [moment, Int64(timedelta(seconds=seconds) // MICROSECOND)]}
 
 
 def replaced(saved: Order, mark: UUID, now: Expression, lease_changes: Document) -> Pipeline:

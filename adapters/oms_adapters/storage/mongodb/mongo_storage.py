@@ -26,6 +26,7 @@ from oms_adapters.storage.mongodb.collections import (
     UNFINISHED,
     UNPUBLISHED,
 )
+from oms_adapters.storage.mongodb.job_turns import MongoJobTurns
 from oms_adapters.storage.mongodb.payment_claims import (
     PAYMENT_CLAIMS,
     AlreadyStored,
@@ -93,6 +94,7 @@ class MongoStorage:
 
     def __init__(self, database: MongoDatabase, clock: Clock | None = None) -> None:
         self._database = database
+        self._clock = clock
         self._time = database.timekeeper(clock)
         database.migrate(ORDERS)
         self._orders = database.collection(NAME)
@@ -330,6 +332,10 @@ class MongoStorage:
     def listen(self) -> MongoSignal:
         """Listen for work; see ``OrderStorage.listen``."""
         return MongoSignal(self._database, self._orders)
+
+    def job_turns(self) -> MongoJobTurns:
+        """Share scheduled jobs out; see ``OrderStorage.job_turns``."""
+        return MongoJobTurns(self._database, self._clock)
 
     def earliest_due(self) -> datetime | None:
         """Tell when there is something to claim; see ``OrderStorage.earliest_due``."""

@@ -13,6 +13,7 @@ from attrs import evolve
 
 from oms_adapters.sqlite import SqliteDatabase
 from oms_adapters.storage.sqlite import statements
+from oms_adapters.storage.sqlite.job_turns import SqliteJobTurns
 from oms_adapters.storage.sqlite.listing import page_of
 from oms_adapters.storage.sqlite.record import Value, facets_of, from_text, key_of, to_text
 from oms_adapters.storage.sqlite.replacement import Replacement
@@ -251,6 +252,10 @@ class SqliteStorage:
     def listen(self) -> SqliteSignal:
         """Listen for work; see ``OrderStorage.listen``."""
         return SqliteSignal(self._database, self._clock)
+
+    def job_turns(self) -> SqliteJobTurns:
+        """Share scheduled jobs out; see ``OrderStorage.job_turns``."""
+        return SqliteJobTurns(self._database, self._clock)
 
     def earliest_due(self) -> datetime | None:
         """Tell when there is something to claim; see ``OrderStorage.earliest_due``."""
