@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from contextlib import suppress
 from typing import TYPE_CHECKING, Final
 
 from prometheus_client import CollectorRegistry, Counter, Histogram, ProcessCollector
@@ -13,6 +14,7 @@ from prometheus_client.registry import Collector
 from oms_core.domain.saga_position import SagaState
 from oms_core.errors import OmsError
 from oms_core.ports.webhook_sender import AttemptOutcome
+from oms_entrypoints.scheduled_checks import Job
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
@@ -95,7 +97,7 @@ class Metrics:
             self.registry.register(_DeliveriesCollector(oms.webhooks))
 
     def watch_checks(self, reports: CheckReports) -> None:
-        """Show what the scheduled checks of this process came to last."""
+        """Show what scheduled checks came to last, in whichever process."""
         self.registry.register(_ChecksCollector(reports))
 
     def answered(self, method: str, route: str, status: int, duration_s: float) -> None:
@@ -273,18 +275,22 @@ class _ChecksCollector(Collector):
         return (*self._reconciled(), *self._examined())
 
     def collect(self) -> Iterable[GaugeMetricFamily]:
-        """Show the last reports."""
-        orders, ended = self._reconciled()
-        if (reconciled := self._reports.reconciled) is not None:
-            ended.add_metric([], reconciled.ended_at.timestamp())
-            for verdict, count in reconciled.orders.items():
-                orders.add_metric([verdict.value], count)
-        findings, examined_at = self._examined()
-        if (examined := self._reports.examined) is not None:
-            examined_at.add_metric([], examined.ended_at.timestamp())
-            for kind, count in examined.findings.items():
-                findings.add_metric([kind.value], count)
-        return (orders, ended, findings, examined_at)
+        """Show the last reports. While the store does not answer there are none."""
+        return (
+            *self._told(Job.RECONCILE, *self._reconciled()),
+            *self._told(Job.DOCTOR, *self._examined()),
+        )
+
+    def _told(
+        self, job: Job, counted: GaugeMetricFamily, ended: GaugeMetricFamily
+    ) -> tuple[GaugeMetricFamily, GaugeMetricFamily]:
+        with suppress(OmsError):
+            last = self._reports.last_run(job)
+            if last is not None:
+                ended.add_metric([], last.ended_at.timestamp())
+                for name, count in last.counts.items():
+                    counted.add_metric([name], count)
+        return counted, ended
 
     @staticmethod
     def _reconciled() -> tuple[GaugeMetricFamily, GaugeMetricFamily]:
