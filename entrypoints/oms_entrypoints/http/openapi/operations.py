@@ -592,7 +592,8 @@ OPERATIONS: Final[tuple[Operation, ...]] = (
         "retrySaga",
         "sagas",
         "Let an order that is stuck go on, after its cause was mended.",
-        says="The step it stopped at is tried again at once, with all its attempts.",
+        says="The step it stopped at is tried again at once, with all its attempts. So is a look "
+        "at the payment that was put off while the provider was silent.",
         role=Role.ADMIN,
         body=Steer,
         answers=(Answer(_JSON_200, "It goes on.", SteeredOrderView),),
