@@ -13,6 +13,7 @@ from uuid import UUID
 from bson.int64 import Int64
 
 from oms_adapters.mongodb.server_time import Expression
+from oms_adapters.storage.mongodb.collections import FIRST_NEWS
 from oms_adapters.storage.mongodb.record import Document, facets_of, to_stored
 from oms_core.domain.order import Order
 from oms_core.ports.storage import Unpublished
@@ -46,7 +47,7 @@ def replaced(saved: Order, mark: UUID, now: Expression, lease_changes: Document)
         "has_news": _if_news(facets["entries"], "$published"),
         **lease_changes,
     }
-    return [{"$set": changes}]
+    return [{"$set": changes}, {"$set": {"news_since_us": FIRST_NEWS}}]
 
 
 def claimed(holder: str, mark: UUID, now: Expression, lease_s: float) -> Pipeline:
@@ -88,7 +89,12 @@ def published(sent: Unpublished, now: Expression) -> Pipeline:
     reached = {"$max": ["$published", len(sent.order.history)]}
     return [
         {"$set": {"published": reached, "events_from_us": now}},
-        {"$set": {"has_news": _if_news("$entries", "$published")}},
+        {
+            "$set": {
+                "has_news": _if_news("$entries", "$published"),
+                "news_since_us": FIRST_NEWS,
+            }
+        },
     ]
 
 

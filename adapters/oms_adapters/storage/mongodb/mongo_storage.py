@@ -22,6 +22,7 @@ from oms_adapters.storage.mongodb.collections import (
     BY_REFERENCE,
     DUE,
     NAME,
+    NEWS_SINCE,
     ORDERS,
     UNFINISHED,
     UNPUBLISHED,
@@ -37,6 +38,7 @@ from oms_adapters.storage.mongodb.record import (
     facets_of,
     from_stored,
     key_of,
+    news_of,
     to_stored,
 )
 from oms_adapters.storage.mongodb.work_signal import MongoSignal
@@ -403,6 +405,18 @@ class MongoStorage:
         ]
         self._database.run(lambda: self._orders.bulk_write(marks, ordered=False))
 
+    def unpublished_since(self) -> datetime | None:
+        """Tell since when events wait; see ``OrderStorage.unpublished_since``."""
+        first = self._database.run(
+            lambda: self._orders.find_one(
+                {"has_news": True, "news_since_us": {"$gte": changes.BEGINNING_US}},
+                {"_id": 0, "news_since_us": 1},
+                sort=[("news_since_us", 1)],
+                hint=NEWS_SINCE.name,
+            )
+        )
+        return None if first is None else from_microseconds(int(first["news_since_us"]))
+
     # -- the store itself ------------------------------------------------------------------
 
     def ping(self) -> None:
@@ -471,7 +485,7 @@ def _new_document(order: Order, mark: UUID, now: datetime) -> Document:
         "leased_until_us": 0,
         "deliveries": 0,
         "published": 0,
-        **({"has_news": True} if order.history else {}),
+        **news_of(order.history, 0),
         "events_from_us": to_microseconds(now),
         "events_token": 0,
         "saved_by": mark,
