@@ -385,7 +385,7 @@ class OrderManagement:
             stock=StockCheck(self.storage, inventory, audit, released),
             inbox=self.inbox,
             event_log=self._event_log,
-            events_leave=self._event_log is not None or self._publisher is not None,
+            events_leave=self.events_leave,
             definitions=self._runner.definitions,
             clock=self._clock,
             ask_provider=lambda order: self.payment_changed(order.scope, order.id),
@@ -421,6 +421,23 @@ class OrderManagement:
                 )
                 raise InvalidInput((Mistake("/after", sentence),))
         return page
+
+    @property
+    def events_leave(self) -> bool:
+        """Whether somebody takes events; else they stay with their orders, and that is right."""
+        return self._event_log is not None or self._publisher is not None
+
+    def events_lag_s(self) -> float:
+        """Tell for how many seconds the oldest event of an order has waited to leave; 0: none.
+
+        Raises:
+            StoreUnavailable: nobody knows now.
+        """
+        since = self.storage.unpublished_since()
+        if since is None:
+            return 0.0
+        # It happened by the clock of whoever moved the order, which may be ahead of ours.
+        return max(0.0, (self._clock.now() - since).total_seconds())
 
     @property
     def delivers(self) -> bool:

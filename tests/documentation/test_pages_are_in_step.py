@@ -236,6 +236,7 @@ def test_the_operations_page_lists_every_metric() -> None:
         "oms_delivery_held",
         "oms_delivery_held_since_timestamp_seconds",
         "oms_delivery_subscriptions",
+        "oms_events_lag_seconds",
         "oms_inventory_up",
         "oms_payment_provider_up",
         "oms_sagas",

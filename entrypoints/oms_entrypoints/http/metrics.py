@@ -198,17 +198,19 @@ class _StoresCollector(Collector):
         yield self._sagas()
         yield self._store_up()
         yield self._webhooks_waiting()
+        yield self._events_lag()
         yield self._inventory_up()
         yield self._provider_up()
 
     def collect(self) -> Iterable[GaugeMetricFamily]:
         """Ask both. While the store does not answer there is no count, rather than a wrong one."""
         sagas, store_up = self._sagas(), self._store_up()
-        webhooks = self._webhooks_waiting()
+        webhooks, events_lag = self._webhooks_waiting(), self._events_lag()
         inbox = self._oms.inbox
         try:
             counts = self._oms.storage.count_sagas()
             waiting = None if inbox is None else inbox.count_new()
+            lag_s = self._oms.events_lag_s() if self._oms.events_leave else None
         except OmsError:
             store_up.add_metric([], 0)
         else:
@@ -218,9 +220,12 @@ class _StoresCollector(Collector):
                     sagas.add_metric([state], counts.get(state, 0))
             if waiting is not None:
                 webhooks.add_metric([], waiting)
+            if lag_s is not None:
+                events_lag.add_metric([], lag_s)
         yield sagas
         yield store_up
         yield webhooks
+        yield events_lag
         inventory_up = self._inventory_up()
         try:
             self._oms.inventory.ping()
@@ -253,6 +258,13 @@ class _StoresCollector(Collector):
     def _webhooks_waiting() -> GaugeMetricFamily:
         return GaugeMetricFamily(
             "oms_webhook_events_waiting", "Stored events of payment providers not acted on yet."
+        )
+
+    @staticmethod
+    def _events_lag() -> GaugeMetricFamily:
+        return GaugeMetricFamily(
+            "oms_events_lag_seconds",
+            "How long the oldest event of an order has waited to leave; 0: none waits.",
         )
 
     @staticmethod
