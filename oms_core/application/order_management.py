@@ -13,7 +13,7 @@ from attrs import evolve, field, frozen
 
 from oms_core.application.actions import actions_of
 from oms_core.application.chronicle import chronicle_of
-from oms_core.application.doctor import Doctor, Patience, StockCheck
+from oms_core.application.doctor import ClaimCheck, Doctor, Patience, StockCheck
 from oms_core.application.feed_retention import FeedRetention
 from oms_core.application.inbox_applier import InboxApplier
 from oms_core.application.operation_queue import OperationQueue
@@ -46,6 +46,7 @@ from oms_core.errors import (
 )
 from oms_core.ports.clock import SystemClock, system_randomness
 from oms_core.ports.event_log import not_kept
+from oms_core.ports.payment_claims import KeepsPaymentClaims
 from oms_core.ports.stock_audit import AuditableInventory
 from oms_core.ports.storage import OrderPage, OrderQuery
 
@@ -380,9 +381,12 @@ class OrderManagement:
 
         inventory = self.inventory
         audit = inventory.stock_audit() if isinstance(inventory, AuditableInventory) else None
+        storage = self.storage
+        claims = storage.payment_claims() if isinstance(storage, KeepsPaymentClaims) else None
         return Doctor(
             storage=self.storage,
             stock=StockCheck(self.storage, inventory, audit, released),
+            claims=None if claims is None else ClaimCheck(self.storage, claims),
             inbox=self.inbox,
             event_log=self._event_log,
             events_leave=self.events_leave,

@@ -28,6 +28,7 @@ from oms_adapters.storage.mongodb.collections import (
     UNPUBLISHED,
 )
 from oms_adapters.storage.mongodb.job_turns import MongoJobTurns
+from oms_adapters.storage.mongodb.payment_claim_audit import MongoPaymentClaimAudit
 from oms_adapters.storage.mongodb.payment_claims import (
     PAYMENT_CLAIMS,
     AlreadyStored,
@@ -358,6 +359,10 @@ class MongoStorage:
         leased = self._database.run(lambda: list(self._orders.aggregate(pipeline, hint=DUE.name)))
         moments += [int(each["at"]) for each in leased]
         return from_microseconds(min(moments)) if moments else None
+
+    def payment_claims(self) -> MongoPaymentClaimAudit | None:
+        """Look into the claims, if there are any; see ``KeepsPaymentClaims.payment_claims``."""
+        return None if self._claims is None else MongoPaymentClaimAudit(self._database)
 
     # -- events ----------------------------------------------------------------------------
 
