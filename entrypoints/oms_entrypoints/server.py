@@ -37,14 +37,13 @@ def run_server(config: Config, *, drive: bool, on_listening: Callable[[str], Non
             accept its options.
     """
     with StopSignals() as signals, open_system(config) as oms:
-        reports = CheckReports()
-        server = serve(application(config, oms, reports), http_settings(config))
+        server = serve(application(config, oms), http_settings(config))
         try:
             if drive:
                 oms.start()
             _log.info("listening", url=server.url, drives_orders=drive)
             on_listening(server.url)
-            with ScheduledChecks(oms, config, reports):
+            with ScheduledChecks(oms, config):
                 signals.wait()
                 _log.info("stopping")
         finally:
@@ -53,13 +52,10 @@ def run_server(config: Config, *, drive: bool, on_listening: Callable[[str], Non
         _log.info("stopped", everything_answered=answered, everything_finished=finished)
 
 
-def application(
-    config: Config, oms: OrderManagement, reports: CheckReports | None = None
-) -> App[Request, Response]:
-    """Make the WSGI application for *oms*; its metrics show what *reports* hold."""
+def application(config: Config, oms: OrderManagement) -> App[Request, Response]:
+    """Make the WSGI application for *oms*; its metrics tell of the scheduled checks, too."""
     metrics = Metrics()
-    if reports is not None:
-        metrics.watch_checks(reports)
+    metrics.watch_checks(CheckReports(oms.storage, config))
     return create_app(
         oms, make_authenticator(config), settings=http_settings(config), metrics=metrics
     )

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Final
 import structlog
 
 from oms_entrypoints.bootstrap import open_system
-from oms_entrypoints.scheduled_checks import CheckReports, ScheduledChecks
+from oms_entrypoints.scheduled_checks import ScheduledChecks
 from oms_entrypoints.stop_signals import StopSignals
 
 if TYPE_CHECKING:
@@ -30,7 +30,7 @@ def run_worker(config: Config) -> None:
     with StopSignals() as signals, open_system(config) as oms:
         oms.start()
         _log.info("worker started", store=config.storage.shown, threads=config.worker.threads)
-        with ScheduledChecks(oms, config, CheckReports()):
+        with ScheduledChecks(oms, config):
             signals.wait()
             _log.info("worker stopping")
         finished = oms.stop(config.server.stop_timeout_s)

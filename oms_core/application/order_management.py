@@ -11,7 +11,7 @@ from attrs import evolve, field, frozen
 
 from oms_core.application.actions import actions_of
 from oms_core.application.chronicle import chronicle_of
-from oms_core.application.doctor import Doctor, Patience, StockCheck
+from oms_core.application.doctor import ClaimCheck, Doctor, Patience, StockCheck
 from oms_core.application.driving import Driving
 from oms_core.application.feed_retention import FeedRetention
 from oms_core.application.inbox_applier import InboxApplier
@@ -40,6 +40,7 @@ from oms_core.domain.order import SYSTEM
 from oms_core.domain.saga_position import SagaState
 from oms_core.errors import ConfigurationError, FeedSwitchedOff
 from oms_core.ports.clock import SystemClock, system_randomness
+from oms_core.ports.payment_claims import KeepsPaymentClaims
 from oms_core.ports.stock_audit import AuditableInventory
 from oms_core.ports.storage import OrderPage, OrderQuery
 
@@ -352,12 +353,15 @@ class OrderManagement:
 
         inventory = self.inventory
         audit = inventory.stock_audit() if isinstance(inventory, AuditableInventory) else None
+        storage = self.storage
+        claims = storage.payment_claims() if isinstance(storage, KeepsPaymentClaims) else None
         return Doctor(
             storage=self.storage,
             stock=StockCheck(self.storage, inventory, audit, released),
+            claims=None if claims is None else ClaimCheck(self.storage, claims),
             inbox=self.inbox,
             event_log=self._event_log,
-            events_leave=self._event_log is not None or self._publisher is not None,
+            events_leave=self.events_leave,
             definitions=self._runner.definitions,
             clock=self._clock,
             ask_provider=lambda order: self.payment_changed(order.scope, order.id),
@@ -380,6 +384,23 @@ class OrderManagement:
         if self._event_log is None:
             raise FeedSwitchedOff
         return read_feed(self._event_log, scope, after=after, limit=limit)
+
+    @property
+    def events_leave(self) -> bool:
+        """Whether somebody takes events; else they stay with their orders, and that is right."""
+        return self._event_log is not None or self._publisher is not None
+
+    def events_lag_s(self) -> float:
+        """Tell for how many seconds the oldest event of an order has waited to leave; 0: none.
+
+        Raises:
+            StoreUnavailable: nobody knows now.
+        """
+        since = self.storage.unpublished_since()
+        if since is None:
+            return 0.0
+        # It happened by the clock of whoever moved the order, which may be ahead of ours.
+        return max(0.0, (self._clock.now() - since).total_seconds())
 
     @property
     def delivers(self) -> bool:

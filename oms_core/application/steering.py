@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Final
 
 from attrs import evolve, frozen
 
-from oms_core.domain.appointing import appoint
+from oms_core.domain.appointing import appoint, bring_forward
 from oms_core.domain.events import Change
 from oms_core.domain.failure import FailureReason
 from oms_core.domain.operation import OperationKind, OperationState
@@ -122,14 +122,18 @@ class Steering:
     def retry(self, scope: Scope, order_id: UUID, operator: Operator) -> Order:
         """Let an order that needs attention go on at once, after its cause was mended.
 
-        The step it stopped at is tried again with its whole retry budget.
+        The step it stopped at is tried again with its whole retry budget. If its saga is over,
+        what was put off because nobody answered has its turn now, and not when its time comes.
         """
 
         def resolve(order: Order, at: datetime) -> Order:
             if order.saga.attention is None and not order.saga.paused:
                 raise NothingToSteer(order.id)
             _require("retry", why_not_retry(order))
-            return _let_go_on(order, operator, at)
+            order = _let_go_on(order, operator, at)
+            if order.saga.phase.is_over:
+                order = self._queue.go_on(bring_forward(order, at=at), at)
+            return order
 
         return self._changes.change(scope, order_id, resolve)
 

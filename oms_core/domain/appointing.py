@@ -45,6 +45,16 @@ def appoint(
     return order.with_operation(operation)
 
 
+def bring_forward(order: Order, *, at: datetime) -> Order:
+    """Ask at once for what was asked for in vain and put off; other timers stay as they are."""
+    for one in order.operations:
+        if one.state is OperationState.QUEUED and one.actor == SYSTEM:
+            same = [other for other in order.operations if other.kind is one.kind and other.is_over]
+            if same and same[-1].state is OperationState.REFUSED:
+                order = appoint(order, one.kind, at=at)
+    return order
+
+
 def ask_for_capture(order: Order, *, at: datetime) -> Order:
     """Ask for all that is held to be taken now, once in an order's life."""
     operation = Operation(

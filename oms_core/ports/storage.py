@@ -20,6 +20,7 @@ if TYPE_CHECKING:
     from oms_core.domain.order_status import OrderStatus
     from oms_core.domain.saga_position import SagaState
     from oms_core.domain.scope import Scope
+    from oms_core.ports.job_turns import JobTurns
     from oms_core.ports.work_signal import WorkSignal
 
 
@@ -262,6 +263,10 @@ class OrderStorage(Protocol):
         """Begin to listen for work that others bring; see ``WorkSignal``. Close it at the end."""
         ...
 
+    def job_turns(self) -> JobTurns:
+        """Return how all processes on this store share its scheduled jobs; see ``JobTurns``."""
+        ...
+
     def walk(
         self,
         *,
@@ -300,6 +305,13 @@ class OrderStorage(Protocol):
         self, holder: str, *, limit: int, lease_s: float
     ) -> Sequence[Unpublished]:
         """Claim up to *limit* orders whose history has entries that have not left yet."""
+        ...
+
+    def unpublished_since(self) -> datetime | None:
+        """Tell when the oldest entry of any order's history happened that has not left yet.
+
+        ``None``: all have left. For metrics: one look into an index, however many wait.
+        """
         ...
 
     def mark_published(self, sent: Sequence[Unpublished]) -> None:

@@ -13,6 +13,7 @@ import pytest
 from oms_core import OrderManagement, OrderStatus
 from oms_core.application.operation_requests import FulfillOrder
 from oms_core.application.order_operations import Caller
+from oms_core.domain.saga_position import Attention
 from oms_core.errors import ConfigurationError
 from oms_core.ports.authentication import Principal, Role
 from oms_core.ports.payments import PaymentRef, ProviderEvent
@@ -520,6 +521,19 @@ def test_a_stuck_order_is_shown_with_the_way_on_and_goes_on_when_told(
     assert [(row["order_id"], row["saga"]["state"]) for row in listed] == [(str(order.id), "stuck")]
     assert retried.out.startswith(f"Order {order.id} goes on at authorize_payment")
     assert system.get_order(SCOPE, order.id).history[-1].facts == {"reason": "new credentials"}
+
+
+def test_a_flag_of_an_order_at_rest_comes_down_in_words(
+    oms: RunCommand, system: OrderManagement
+) -> None:
+    order = place(system, "ARMCHAIR-1")
+    system.run_until_idle()
+    flag = Attention("payment_unknown", "The provider knows no such payment.", NOON)
+    system.storage.save(system.get_order(SCOPE, order.id).call_for_attention(flag))
+
+    retried = oms("sagas", "retry", str(order.id), "--reason", "it was a test")
+
+    assert retried.out == f"Order {order.id} needs nobody any more. Its saga is finished.\n"
 
 
 def test_an_order_that_needs_nobody_cannot_be_retried(

@@ -152,6 +152,9 @@ def test_a_store_that_is_up_to_date_stays_as_it_is(oms: RunCommand, folder: Path
     assert (first.code, first.err) == (0, "")
     assert first == second
     assert first.out == f"The store is up to date: {folder / 'oms.db'}.\n"
+    with closing(sqlite3.connect(folder / "oms.db")) as file:
+        tables = {name for (name,) in file.execute("SELECT name FROM sqlite_schema")}
+    assert {"orders", "job_turns"} <= tables, "what is made when it is first wanted, too"
 
 
 def test_several_processes_may_migrate_one_database_at_once(
@@ -171,6 +174,8 @@ def test_several_processes_may_migrate_one_database_at_once(
     ends = [(process.communicate(timeout=60)[1], process.returncode) for process in processes]
 
     assert ends == [("", 0)] * 4
+    made = set(mongo_server.client()[name].list_collection_names())
+    assert {"orders", "job_turns"} <= made
     with open_system(load_config(environment=in_mongodb)) as system:
         system.storage.ping()
 

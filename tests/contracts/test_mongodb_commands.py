@@ -17,6 +17,8 @@ from oms_adapters.inventory.mongodb import MongoInventory
 from oms_adapters.mongodb import MongoDatabase
 from oms_adapters.payments.simulated import MemoryLedger, SimulatedPayments
 from oms_adapters.storage.mongodb import MongoStorage
+from oms_adapters.storage.mongodb.payment_claim_audit import MongoPaymentClaimAudit
+from oms_adapters.storage.mongodb.payment_claims import claim_id_of
 from oms_core import NewLineItem, OrderManagement, PlaceOrder
 from oms_core.domain.inventory import (
     Allocation,
@@ -29,8 +31,9 @@ from oms_core.domain.order_status import OrderStatus
 from oms_core.domain.saga_position import SagaState
 from oms_core.errors import StaleVersion
 from oms_core.ports.inbox import InboxState
+from oms_core.ports.job_turns import Turn
 from oms_core.ports.payments import PaymentRef, ProviderEvent
-from oms_core.ports.storage import Added, OrderQuery
+from oms_core.ports.storage import Added, OrderPlace, OrderQuery
 from oms_core.testing import NOON, a_scope, an_order, with_status
 from oms_core.testing.refusal import refusal
 from tests.support import mongo_server
@@ -155,6 +158,16 @@ def test_no_command_about_orders_scans_or_sorts(
     (behind, *_) = [one.place for one in storage.walk(limit=2)]
     storage.walk(after=behind, limit=2, tenant_id=scope.tenant_id, org_id=scope.org_id)
     storage.mark_published(storage.claim_unpublished("relay", limit=2, lease_s=30))
+    storage.unpublished_since()
+    turns = storage.job_turns()
+    for counts in ({"agrees": 1}, None):
+        turn = turns.take("reconcile", every_s=0, lease_s=30)
+        assert isinstance(turn, Turn)
+        turns.take("reconcile", every_s=0, lease_s=30)
+        turns.keep(turn, lease_s=30)
+        turns.end(turn, counts)
+        turns.give_back(turn)
+    turns.last_run("reconcile")
     for status, channel, customer, start, end, place in product(
         (None, OrderStatus.PENDING_PAYMENT),
         (None, "web"),
@@ -177,6 +190,34 @@ def test_no_command_about_orders_scans_or_sorts(
     # Uniqueness is looked up without a plan.
     unplanned = {"orders_by_live_reference"}
     assert used_indexes(database, wire) == indexes_of(database, "orders") - unplanned
+
+
+def test_no_command_about_payment_claims_scans_or_sorts(
+    recorded: tuple[MongoDatabase, LossyWire],
+) -> None:
+    database, wire = recorded
+    order, scope = an_order("pattern"), a_scope()
+    there = mongo_server.client()[database.name].payment_claims
+    there.insert_many(
+        {
+            "_id": claim_id_of(scope.tenant_id, "simulated", f"pay-{number}"),
+            "tenant": scope.tenant_id,
+            "org": scope.org_id,
+            "id": UUID(int=number),
+        }
+        for number in range(mongo_server.ORDERS)
+    )
+    audit = MongoPaymentClaimAudit(database)
+    already = len(wire.sent)
+
+    audit.claimants([order, an_order("another")])
+    (first,) = audit.claims(limit=1)
+    audit.claims(after=first, limit=2, tenant_id=scope.tenant_id)
+    audit.give(order, instead_of=None)
+    audit.give(order, instead_of=OrderPlace(scope, order.id))
+
+    assert len(wire.sent) - already >= 9
+    assert used_indexes(database, wire) == {"_id_"}
 
 
 def test_no_command_about_stock_scans_or_sorts(

@@ -301,6 +301,7 @@ ON_ALL_SHARDS: dict[str, Call] = {
     "list sagas": lambda store, order: store.list_sagas([order.saga.state]),
     "count sagas": lambda store, _: store.count_sagas(),
     "walk": lambda store, _: list(store.walk(limit=10)),
+    "age of events": lambda store, _: store.unpublished_since(),
     "claim due": lambda store, _: store.claim_due(
         "w", limit=9, lease_s=0, definitions=["place_order/1"]
     ),

@@ -11,6 +11,7 @@ import attrs
 import pytest
 from prometheus_client import generate_latest
 
+from oms_adapters.storage.memory import MemoryStorage
 from oms_core import Backoff, Settings
 from oms_core.application.doctor import Kind
 from oms_core.application.reconciliation import Verdict
@@ -227,7 +228,7 @@ def test_the_operations_page_lists_every_metric() -> None:
     listed = {pages.code(name)[0] for name, *_ in pages.rows(text)[1:]}
 
     metrics = Metrics()
-    metrics.watch_checks(CheckReports())
+    metrics.watch_checks(CheckReports(MemoryStorage(), Config()))
     shown = generate_latest(metrics.registry).decode()
     families = set(re.findall(r"^# TYPE (oms_\w+)", shown, re.MULTILINE))
     ours = {name for name in families if not name.endswith("_created")}
@@ -236,6 +237,7 @@ def test_the_operations_page_lists_every_metric() -> None:
         "oms_delivery_held",
         "oms_delivery_held_since_timestamp_seconds",
         "oms_delivery_subscriptions",
+        "oms_events_lag_seconds",
         "oms_inventory_up",
         "oms_payment_provider_up",
         "oms_sagas",

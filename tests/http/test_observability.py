@@ -235,6 +235,33 @@ def test_sagas_are_counted_when_somebody_looks(api: Api) -> None:
     assert done["oms_inventory_up",] == 1
 
 
+def test_the_lag_of_the_feed_is_the_age_of_the_oldest_event_that_has_not_left(api: Api) -> None:
+    before = figures(api)
+    api.place()
+    api.clock.advance(90.5)
+    api.place()
+    waiting = figures(api)
+    api.oms.run_until_idle()
+    done = figures(api)
+
+    assert [f["oms_events_lag_seconds",] for f in (before, waiting, done)] == [0, 90.5, 0]
+
+
+def test_an_event_of_a_machine_whose_clock_is_ahead_has_not_waited(api: Api) -> None:
+    api.place()
+    api.clock.advance(-5)
+
+    assert figures(api)["oms_events_lag_seconds",] == 0
+
+
+def test_where_no_events_leave_they_have_no_lag() -> None:
+    """They stay with their orders for ever, and that is right: an alarm would never end."""
+    api = Api(feed=False)
+    api.place()
+
+    assert not [key for key in figures(api) if key[0] == "oms_events_lag_seconds"]
+
+
 class SilentStorage(MemoryStorage):
     def count_sagas(self) -> Any:
         raise StoreUnavailable
@@ -244,7 +271,7 @@ def test_while_the_store_is_silent_there_are_figures_but_no_wrong_ones() -> None
     counted = figures(Api(storage=SilentStorage()))
 
     assert counted["oms_store_up",] == 0
-    assert not [key for key in counted if key[0] == "oms_sagas"]
+    assert not [key for key in counted if key[0] in {"oms_sagas", "oms_events_lag_seconds"}]
 
 
 def test_nobody_can_fill_the_figures_with_names_of_their_own(api: Api) -> None:

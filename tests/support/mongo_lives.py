@@ -22,6 +22,7 @@ from oms_core.domain.inventory import (
 from oms_core.domain.order_status import OrderStatus
 from oms_core.domain.saga_position import SagaState
 from oms_core.ports.inbox import InboxState
+from oms_core.ports.job_turns import Turn
 from oms_core.ports.payments import (
     Authorize,
     Cancel,
@@ -43,7 +44,7 @@ Facts = list[object]
 
 def make_collections(database: MongoDatabase) -> Facts:
     """Make what all lives need; repeatable."""
-    MongoStorage(database)
+    MongoStorage(database).job_turns()
     MongoInventory(database)
     MongoLedger(database)
     MongoInbox(database)
@@ -75,6 +76,7 @@ def a_life_of_orders(database: MongoDatabase) -> Facts:
     facts.append(sorted(due, key=lambda each: each.order.id))
     news = store.claim_unpublished("relay", limit=5, lease_s=30)
     facts.append(sorted(news, key=lambda each: each.order.id))
+    facts.append(store.unpublished_since())
     store.mark_published(news)
     facts.append(store.claim_unpublished("relay", limit=5, lease_s=30))
     clock.advance(60)
@@ -84,6 +86,17 @@ def a_life_of_orders(database: MongoDatabase) -> Facts:
     facts.append(store.find_by_payment(scope.tenant_id, "simulated", "pay-first"))
     facts.append(store.list_sagas([SagaState.RUNNING]))
     facts.append(store.count_sagas())
+    turns = store.job_turns()
+    turn = turns.take("reconcile", every_s=3600, lease_s=30)
+    assert isinstance(turn, Turn)
+    facts += [turn, turns.take("reconcile", every_s=3600, lease_s=30)]
+    facts.append(turns.keep(turn, lease_s=60))
+    turns.end(turn, {"agrees": 7})
+    facts += [turns.last_run("reconcile"), turns.take("reconcile", every_s=3600, lease_s=30)]
+    unheeded = turns.take("doctor", every_s=3600, lease_s=30)
+    assert isinstance(unheeded, Turn)
+    turns.give_back(unheeded)
+    facts.append(turns.take("doctor", every_s=3600, lease_s=30))
     store.ping()
     return facts
 

@@ -25,9 +25,10 @@ from oms_adapters.payments.simulated import MemoryLedger, SimulatedPayments
 from oms_adapters.sqlite import SqliteDatabase
 from oms_adapters.storage.memory import MemoryStorage
 from oms_adapters.storage.mongodb import MongoStorage
+from oms_adapters.storage.mongodb.payment_claims import claim_id_of, keep_by_claims
 from oms_adapters.storage.sqlite import SqliteStorage
 from oms_core import AdjustStock, NewLineItem, Order, OrderManagement, OrderStatus, PlaceOrder
-from oms_core.application.doctor import Finding, Kind
+from oms_core.application.doctor import ClaimCheck, Finding, Kind
 from oms_core.application.operation_requests import (
     CancelOrder,
     CapturePayment,
@@ -50,10 +51,12 @@ from oms_core.domain.order import ReservationState
 from oms_core.domain.payment import PaymentStatus
 from oms_core.domain.saga_position import Attention
 from oms_core.domain.scope import Scope
+from oms_core.errors import PaymentReferenceInUse
 from oms_core.ports.inbox import InboxState
+from oms_core.ports.payment_claims import PaymentClaim
 from oms_core.ports.payments import PaymentRef, ProviderEvent
 from oms_core.ports.storage import KeptOrder
-from oms_core.testing import SimulatedClock
+from oms_core.testing import SimulatedClock, refusal
 from tests.support import mongo_server
 
 CHAIR, LAMP = StockItem("CRUNCHY-ARMCHAIR"), StockItem("WOBBLY-LAMP")
@@ -161,7 +164,18 @@ def sqlite(folder: Path) -> Shop:
 
 
 def mongodb(_: Path) -> Shop:
-    clock, database = SimulatedClock(), mongo_server.emptied_database("doctor")
+    return over(mongo_server.emptied_database("doctor"))
+
+
+def mongodb_with_claims(_: Path) -> Shop:
+    """As it must be before the orders are sharded."""
+    database = mongo_server.emptied_database("doctor-claims")
+    keep_by_claims(database)
+    return over(database)
+
+
+def over(database: MongoDatabase) -> Shop:
+    clock = SimulatedClock()
     return Shop(
         clock,
         MongoStorage(database, clock),
@@ -597,6 +611,191 @@ def test_more_reserved_than_there_is_is_found(shop: Shop) -> None:
         shop.inventory._warehouses[shop.scope]._stock[CHAIR.sku, CHAIR.location].on_hand = 1
 
     assert set(shop.kinds()) == {Kind.LEDGER_CONTRADICTS_STOCK, Kind.STOCK_OVERSOLD}
+
+
+# -- claims of payment references --------------------------------------------------------------
+
+
+@pytest.fixture
+def claimed(tmp_path: Path) -> Iterator[Shop]:
+    shop = mongodb_with_claims(tmp_path)
+    yield shop
+    shop.oms.close()
+
+
+def claims(shop: Shop) -> Any:
+    return mongo_server.client()[shop.database.name]["payment_claims"]
+
+
+def orders(shop: Shop) -> Any:
+    return mongo_server.client()[shop.database.name]["orders"]
+
+
+def names(order: Order) -> dict[str, UUID]:
+    return {"tenant": order.scope.tenant_id, "org": order.scope.org_id, "id": order.id}
+
+
+def again(shop: Shop, order: Order, key: str) -> Order:
+    """Place another order with the payment reference of one that is dead."""
+    request = PlaceOrder(
+        idempotency_key=key,
+        payment_provider="simulated",
+        payment_reference=order.payment.reference,
+        channel="web",
+        line_items=[NewLineItem(CHAIR.sku, 2, "10.00")],
+    )
+    return shop.now(shop.oms.place_order(shop.scope, request).order_id)
+
+
+def test_a_healthy_store_with_claims_yields_nothing(claimed: Shop) -> None:
+    """Also where a claim was taken over from an order that died."""
+    every_life(claimed)
+    dead = claimed.settled("sim_declined_again")
+    heir = again(claimed, dead, "heir")
+    claimed.work()
+
+    assert claims(claimed).find_one({"id": heir.id}) is not None
+    assert claimed.findings() == []
+
+
+def test_a_live_order_without_a_claim_gets_one(claimed: Shop) -> None:
+    order = claimed.settled()
+    claims(claimed).delete_one(names(order))
+
+    (found,) = claimed.findings()
+    assert (found.kind, found.order_id) == (Kind.PAYMENT_CLAIM_MISSING, order.id)
+    assert fixed(claimed) == [Kind.PAYMENT_CLAIM_MISSING]
+
+    assert claimed.findings() == []
+    refusal(PaymentReferenceInUse, lambda: again(claimed, order, "second"))
+
+
+def test_a_claim_that_another_order_made_meanwhile_is_left_to_it(claimed: Shop) -> None:
+    """Two orders for one payment: who of them may stay is not for a program to say."""
+    order = claimed.settled()
+    claims(claimed).delete_one(names(order))
+    (found,) = claimed.findings()
+    second = again(claimed, order, "second")
+    assert found.fix is not None
+
+    refusal(PaymentReferenceInUse, found.fix.apply)
+
+    assert claims(claimed).find_one(names(second)) is not None
+    (found,) = [one for one in claimed.findings() if one.order_id == order.id]
+    assert (found.kind, found.fix) == (Kind.PAYMENT_CLAIM_OF_ANOTHER, None)
+    assert "which is live, too" in found.sentence
+
+
+def test_a_claim_that_names_a_dead_order_is_given_to_the_live_one(claimed: Shop) -> None:
+    dead = claimed.settled("sim_declined")
+    live = again(claimed, dead, "heir")
+    claims(claimed).update_one(names(live), {"$set": names(dead)})
+
+    (found,) = claimed.findings()
+    assert (found.kind, found.order_id) == (Kind.PAYMENT_CLAIM_OF_ANOTHER, live.id)
+    assert str(dead.id) in found.sentence
+    assert found.fix is not None
+    found.fix.apply()
+    found.fix.apply()
+
+    assert claimed.findings() == []
+    assert claims(claimed).find_one(names(live)) is not None
+    refusal(PaymentReferenceInUse, lambda: again(claimed, dead, "third"))
+
+
+def test_a_claim_is_not_given_away_that_the_dead_order_has_lost_meanwhile(claimed: Shop) -> None:
+    dead = claimed.settled("sim_declined")
+    live = again(claimed, dead, "heir")
+    claims(claimed).update_one(names(live), {"$set": names(dead)})
+    (found,) = claimed.findings()
+    quicker = again(claimed, dead, "quicker")
+    assert found.fix is not None
+
+    refusal(PaymentReferenceInUse, found.fix.apply)
+
+    assert claims(claimed).find_one(names(quicker)) is not None
+
+
+def test_a_claim_that_names_an_order_which_is_gone_is_told_and_left_alone(claimed: Shop) -> None:
+    """What came back would be left without a claim."""
+    gone, live = claimed.settled("card_gone"), claimed.settled("card_live")
+    claims(claimed).delete_one(names(live))
+    claim = claims(claimed).find_one_and_delete(names(gone))
+    ours = claim_id_of(live.scope.tenant_id, "simulated", "card_live")
+    claims(claimed).insert_one({**claim, "_id": ours, "id": UUID(int=7)})
+    claims(claimed).insert_one(claim)
+    orders(claimed).delete_one({"id": gone.id})
+    claimed.inventory.release(claimed.scope, str(gone.id))
+
+    found = {(one.kind, one.order_id): one for one in claimed.findings()}
+
+    assert set(found) == {
+        (Kind.PAYMENT_CLAIM_OF_ANOTHER, live.id),
+        (Kind.PAYMENT_CLAIM_OF_NO_ORDER, gone.id),
+        (Kind.PAYMENT_CLAIM_OF_NO_ORDER, UUID(int=7)),
+    }
+    assert [one.fix for one in found.values()] == [None] * 3
+    assert "card_" not in "".join(one.sentence for one in found.values())
+
+
+def test_a_claim_whose_order_is_paid_otherwise_is_told(claimed: Shop) -> None:
+    order = claimed.settled()
+    stray = claim_id_of(order.scope.tenant_id, "simulated", "another card")
+    claims(claimed).insert_one({"_id": stray, **names(order)})
+
+    (found,) = claimed.findings()
+
+    assert (found.kind, found.order_id) == (Kind.PAYMENT_CLAIM_OF_NO_ORDER, order.id)
+
+
+def test_claims_are_walked_to_their_end_for_one_tenant_alone_too(claimed: Shop) -> None:
+    """Their ids are of different lengths, which is what the server sorts them by."""
+    order = claimed.settled()
+    strays = {f"card-{'x' * length}" for length in range(5)}
+    for tenant in (order.scope.tenant_id, UUID(int=99)):
+        claims(claimed).insert_many(
+            {**names(order), "_id": claim_id_of(tenant, "simulated", stray), "tenant": tenant}
+            for stray in strays
+        )
+    audit = claimed.storage.payment_claims()
+
+    for limit in (1, 2, 100):
+        for tenant_id, expected in ((UUID(int=99), 5), (None, 11)):
+            met: list[PaymentClaim] = []
+            while page := audit.claims(
+                after=met[-1] if met else None, limit=limit, tenant_id=tenant_id
+            ):
+                met += page
+            assert len(met) == len(set(met)) == expected
+            assert strays <= {one.reference for one in met}
+    assert len(list(claimed.oms.doctor().examine(tenant_id=UUID(int=99)))) == 5
+    assert len(list(claimed.oms.doctor().examine(tenant_id=UUID(int=99), org_id=UUID(int=1)))) == 0
+
+
+def test_an_order_that_dies_while_the_doctor_looks_is_no_damage(claimed: Shop) -> None:
+    """Its reference may back another one before its claim is read."""
+    order = claimed.settled()
+
+    class Slow:
+        """Reads claims after the order died and another one took its claim over."""
+
+        def __getattr__(self, name: str) -> Any:
+            return getattr(claimed.storage.payment_claims(), name)
+
+        def claimants(self, orders: Any) -> Any:
+            claimed.ask("cancel", claimed.now(order.id), CancelOrder())
+            again(claimed, order, "heir")
+            return claimed.storage.payment_claims().claimants(orders)
+
+    check = ClaimCheck(claimed.storage, Slow())
+
+    assert list(check.orders([order])) == []
+
+
+def test_a_store_without_claims_has_none_to_check(shop: Shop) -> None:
+    audited = getattr(shop.storage, "payment_claims", lambda: None)
+
+    assert audited() is None
 
 
 def test_an_order_that_cannot_be_read_is_told_of_and_stops_nobody(shop: Shop) -> None:

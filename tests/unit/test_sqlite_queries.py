@@ -24,6 +24,7 @@ from oms_core.domain.inventory import (
 from oms_core.domain.order_status import OrderStatus
 from oms_core.domain.saga_position import SagaState
 from oms_core.ports.inbox import InboxState
+from oms_core.ports.job_turns import Turn
 from oms_core.ports.payments import PaymentRef, ProviderEvent
 from oms_core.ports.storage import Added, OrderQuery
 from oms_core.testing import NOON, SimulatedClock, a_scope, an_order, with_status
@@ -98,6 +99,7 @@ def test_no_statement_about_orders_scans_or_sorts(database: SqliteDatabase) -> N
     for number in range(5):
         storage.add(an_order(f"order-{number}", customer_id=PAT))
     first = storage.list_orders(scope, OrderQuery(limit=2))
+    turns = storage.job_turns()
 
     with Traced(database) as sent:
         added = storage.add(an_order("mine", customer_id=PAT), holder="worker-a", lease_s=30)
@@ -118,6 +120,15 @@ def test_no_statement_about_orders_scans_or_sorts(database: SqliteDatabase) -> N
         (behind, *_) = [one.place for one in storage.walk(limit=2)]
         storage.walk(after=behind, limit=2, tenant_id=scope.tenant_id, org_id=scope.org_id)
         storage.mark_published(storage.claim_unpublished("relay", limit=2, lease_s=30))
+        storage.unpublished_since()
+        for counts in ({"agrees": 1}, None):
+            turn = turns.take("reconcile", every_s=0, lease_s=30)
+            assert isinstance(turn, Turn)
+            turns.take("reconcile", every_s=0, lease_s=30)
+            turns.keep(turn, lease_s=30)
+            turns.end(turn, counts)
+            turns.give_back(turn)
+        turns.last_run("reconcile")
         for status, channel, customer, start, end, place in product(
             (None, OrderStatus.PENDING_PAYMENT),
             (None, "web"),

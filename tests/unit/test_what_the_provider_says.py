@@ -1,6 +1,7 @@
 """The provider's word counts: money moved by hand, late money, refusals that had an effect."""
 
 from collections.abc import Callable
+from functools import partial
 
 import pytest
 from attrs import evolve
@@ -19,16 +20,17 @@ from oms_core.application.operation_requests import (
     RequestReturn,
 )
 from oms_core.application.payment_policy import CapturePolicy
+from oms_core.application.steering import Operator
 from oms_core.domain.correcting import correct, differences
-from oms_core.domain.operation import OperationState
+from oms_core.domain.operation import Operation, OperationKind, OperationState
 from oms_core.domain.payment import PaymentState, PaymentStatus
 from oms_core.domain.returning import book_receipt
 from oms_core.domain.scope import order_id_for
-from oms_core.errors import InvalidState, PaymentNotFound
+from oms_core.errors import CredentialsRejected, InvalidState, OutcomeUnknown, PaymentNotFound
 from oms_core.ports.payments import Capture, OperationResult, OperationStatus, Refund
 from oms_core.testing import NOON, a_scope
 from tests.support.order_life import OrderLife
-from tests.support.scripted_payments import DONE, a_snapshot
+from tests.support.scripted_payments import DONE, PENDING, a_snapshot
 
 REJECTED = OperationResult(OperationStatus.REJECTED, reason="do_not_honor")
 ANOTHER = order_id_for(a_scope(), "another")
@@ -288,3 +290,153 @@ def test_a_receipt_that_is_booked_is_not_booked_again() -> None:
     order = shop.order()
 
     assert book_receipt(order, booked.id, at=NOON) is order
+
+
+# -- retried by a person -----------------------------------------------------------------------
+
+PAT = Operator("pat", "the provider is back")
+SILENT = OutcomeUnknown(reason="http_503")
+
+
+def retry(shop: OrderLife) -> None:
+    """Have a person retry the order, and do what is due then; no time passes."""
+    shop.oms.steering.retry(shop.scope, shop.order().id, PAT)
+    shop.oms.run_until_idle()
+
+
+def waiting_looks(shop: OrderLife) -> list[Operation]:
+    return [one for one in shop.order().operations if one.state is OperationState.QUEUED]
+
+
+def fallen_silent(shop: OrderLife, method: str) -> None:
+    """Let the provider be silent for so long that the order is flagged."""
+    shop.instead[method] = one_after_the_other(SILENT)
+    while attention_of(shop) is None:
+        shop.pass_time(60.0)
+    assert attention_of(shop) == "provider_silent"
+
+
+def test_a_retry_looks_at_once_at_a_provider_that_was_silent() -> None:
+    """Not when the look that was put off is due: that may be a day later."""
+    shop = OrderLife()
+    shop.confirmed()
+    shop.payments.capture(Capture(shop.ref("good_card"), shop.order().total, "hand", "hand"))
+    shop.oms.payment_changed(shop.scope, shop.order().id)
+    fallen_silent(shop, "lookup")
+    del shop.instead["lookup"]
+
+    retry(shop)
+
+    assert attention_of(shop) is None
+    assert shop.order().payment.status is PaymentStatus.CAPTURED
+    assert OperationKind.CHECK_PAYMENT not in {one.kind for one in waiting_looks(shop)}
+
+
+def test_a_retry_makes_a_hold_anew_at_once_that_a_silent_provider_did_not() -> None:
+    shop = OrderLife()
+    before = shop.confirmed().payment.authorization
+    fallen_silent(shop, "reauthorize")
+    del shop.instead["reauthorize"]
+
+    retry(shop)
+
+    after = shop.order().payment.authorization
+    assert before is not None
+    assert after is not None
+    assert before.expires_at is not None
+    assert after.expires_at is not None
+    assert after.expires_at > before.expires_at
+    assert attention_of(shop) is None
+
+
+def test_a_retry_that_meets_silence_again_is_put_off_again_and_once() -> None:
+    shop = OrderLife()
+    shop.confirmed()
+    shop.oms.payment_changed(shop.scope, shop.order().id)
+    fallen_silent(shop, "lookup")
+
+    retry(shop)
+    while attention_of(shop) is None:
+        shop.pass_time(60.0)
+
+    assert attention_of(shop) == "provider_silent"
+    kinds = [one.kind for one in waiting_looks(shop)]
+    assert kinds.count(OperationKind.CHECK_PAYMENT) == 1
+
+
+def test_a_paused_order_that_is_flagged_looks_at_once_when_it_is_retried() -> None:
+    shop = OrderLife()
+    shop.confirmed()
+    shop.oms.payment_changed(shop.scope, shop.order().id)
+    fallen_silent(shop, "lookup")
+    shop.oms.steering.pause(shop.scope, shop.order().id, PAT)
+
+    assert asked_in_a_retry(shop) == ["lookup"]
+
+    assert attention_of(shop) is None
+
+
+def asked_in_a_retry(shop: OrderLife) -> list[str]:
+    """Retry, and tell what the provider is asked then; it answers."""
+    asked: list[str] = []
+
+    def noting(name: str, there: Callable[..., object], *what: object) -> object:
+        asked.append(name)
+        return there(*what)
+
+    shop.instead |= {name: partial(noting, name) for name in ("lookup", "reauthorize")}
+    retry(shop)
+    return sorted(asked)
+
+
+def test_a_retry_brings_nothing_forward_that_was_not_put_off() -> None:
+    """The hold is made anew in time, and not a week early because a look had failed."""
+    shop = OrderLife()
+    shop.confirmed()
+    shop.oms.payment_changed(shop.scope, shop.order().id)
+    fallen_silent(shop, "lookup")
+
+    assert asked_in_a_retry(shop) == ["lookup"]
+
+    assert [one.kind for one in waiting_looks(shop)] == [OperationKind.RENEW_AUTHORIZATION]
+
+
+def test_a_retry_brings_every_look_forward_that_was_put_off() -> None:
+    """The provider was silent to both kinds; the flag is about the later one."""
+    shop = OrderLife()
+    shop.confirmed()
+    shop.oms.payment_changed(shop.scope, shop.order().id)
+    fallen_silent(shop, "lookup")
+    shop.instead["reauthorize"] = one_after_the_other(SILENT)
+    renewal = OperationKind.RENEW_AUTHORIZATION
+    while not any(one.kind is renewal and one.is_over for one in shop.order().operations):
+        shop.pass_time(60.0)
+
+    assert asked_in_a_retry(shop) == ["lookup", "reauthorize"]
+
+
+HELD_UP: dict[str, tuple[str, dict[str, object]]] = {
+    "capture_pending": ("capture", {"capture": PENDING, "find_operation": PENDING}),
+    "release_pending": ("cancel", {"cancel": PENDING}),
+    "retrying_for_long": ("cancel", {"cancel": SILENT, "lookup": SILENT}),
+    "payment_credentials_rejected": ("capture", {"capture": CredentialsRejected("revoked")}),
+}
+"""Flags of orders that go on by themselves → what was asked, and what the provider answers."""
+
+
+@pytest.mark.parametrize("flag", HELD_UP)
+def test_a_retry_makes_an_order_that_goes_on_by_itself_try_at_once(flag: str) -> None:
+    wish, answers = HELD_UP[flag]
+    shop = OrderLife(CapturePolicy.MANUAL)
+    shop.confirmed()
+    shop.instead |= {name: one_after_the_other(answer) for name, answer in answers.items()}
+    shop.ask(wish, {"capture": CapturePayment(), "cancel": CancelOrder()}[wish])
+    while attention_of(shop) != flag:
+        shop.pass_time(30.0)
+    shop.instead.clear()
+
+    retry(shop)
+
+    assert shop.order().saga.phase.is_over
+    assert attention_of(shop) is None
+    assert shop.books()[1 if wish == "capture" else 2] == "64.96"

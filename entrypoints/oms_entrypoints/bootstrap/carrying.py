@@ -15,9 +15,9 @@ if TYPE_CHECKING:
     from oms_adapters.mongodb import ArrivingDatabase
     from oms_core.application.carry_over import Checksum, Tell
 
-NOT_CARRIED: Final = frozenset({"payment_claims", "probe"})
-"""Schemas that hold nothing to remember: claims follow from the orders, and the probe only counts
-how often it was asked."""
+NOT_CARRIED: Final = frozenset({"job_turns", "payment_claims", "probe"})
+"""Schemas that hold nothing to remember: a scheduled check that another store saw is done anew in
+this one, claims follow from the orders, and the probe only counts how often it was asked."""
 
 
 @frozen

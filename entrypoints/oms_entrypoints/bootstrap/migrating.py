@@ -33,10 +33,11 @@ def migrate_store(config: Config, *, payment_claims: bool = False) -> None:
 
 def _migrate_sqlite(config: Config) -> None:
     from oms_adapters.sqlite import SqliteDatabase
+    from oms_adapters.storage.sqlite.job_turns import JOB_TURNS
 
     with SqliteDatabase(config.storage.path) as database:
-        for each in CARRIED:
-            database.migrate(named(each.sqlite))
+        for schema in (*(named(each.sqlite) for each in CARRIED), JOB_TURNS):
+            database.migrate(schema)
 
 
 def _migrate_mongodb(config: Config, *, payment_claims: bool) -> None:
@@ -45,11 +46,12 @@ def _migrate_mongodb(config: Config, *, payment_claims: bool) -> None:
         raise ConfigurationError(["storage.uri must say where MongoDB is."])
     check_uri(uri.value)
     from oms_adapters.mongodb import MongoDatabase
+    from oms_adapters.storage.mongodb.job_turns import JOB_TURNS
     from oms_adapters.storage.mongodb.payment_claims import keep_by_claims
 
     with MongoDatabase(uri.value, config.storage.database) as database:
-        for each in CARRIED:
+        for schema in (*(named(each.mongodb) for each in CARRIED), JOB_TURNS):
             # Also what a person dropped: who types this command wants it back.
-            database.migrate(named(each.mongodb), again=True)
+            database.migrate(schema, again=True)
         if payment_claims:
             keep_by_claims(database)

@@ -121,7 +121,10 @@ def _sentence(_ctx: click.Context, _option: click.Parameter, reason: str) -> str
 def retry(config_file: str | None, scope: Scope, order_id: UUID, reason: str) -> None:
     """Let an order that needs attention go on, once its cause is mended."""
     order = _steer("retry", config_file, scope, order_id, reason)
-    click.echo(f"Order {order.id} goes on at {order.saga.step} as soon as a worker finds it.")
+    if order.saga.phase.is_over:
+        click.echo(f"Order {order.id} needs nobody any more. {_what_follows(order)}")
+    else:
+        click.echo(f"Order {order.id} goes on at {order.saga.step} as soon as a worker finds it.")
 
 
 @_steering("skip")

@@ -507,7 +507,7 @@ class ReconcileSection:
     every_s: float = setting(
         Seconds(0, _YEAR_S),
         default=0.0,
-        says="How often; 0: never. Set it in one process: each asks the providers for itself.",
+        says="How often; 0: never. Of all processes on one store, one at a time does a run.",
     )
     fix: bool = setting(
         Switch(),
@@ -531,7 +531,7 @@ class DoctorSection:
     every_s: float = setting(
         Seconds(0, _YEAR_S),
         default=0.0,
-        says="How often; 0: never. It only tells; oms doctor --fix mends.",
+        says="How often; 0: never. One process at a time. It only tells; oms doctor --fix mends.",
     )
 
 

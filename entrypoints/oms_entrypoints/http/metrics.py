@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from contextlib import suppress
 from typing import TYPE_CHECKING, Final
 
 from prometheus_client import CollectorRegistry, Counter, Histogram, ProcessCollector
@@ -13,6 +14,7 @@ from prometheus_client.registry import Collector
 from oms_core.domain.saga_position import SagaState
 from oms_core.errors import OmsError
 from oms_core.ports.webhook_sender import AttemptOutcome
+from oms_entrypoints.scheduled_checks import Job
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
@@ -95,7 +97,7 @@ class Metrics:
             self.registry.register(_DeliveriesCollector(oms.webhooks))
 
     def watch_checks(self, reports: CheckReports) -> None:
-        """Show what the scheduled checks of this process came to last."""
+        """Show what scheduled checks came to last, in whichever process."""
         self.registry.register(_ChecksCollector(reports))
 
     def answered(self, method: str, route: str, status: int, duration_s: float) -> None:
@@ -196,17 +198,19 @@ class _StoresCollector(Collector):
         yield self._sagas()
         yield self._store_up()
         yield self._webhooks_waiting()
+        yield self._events_lag()
         yield self._inventory_up()
         yield self._provider_up()
 
     def collect(self) -> Iterable[GaugeMetricFamily]:
         """Ask both. While the store does not answer there is no count, rather than a wrong one."""
         sagas, store_up = self._sagas(), self._store_up()
-        webhooks = self._webhooks_waiting()
+        webhooks, events_lag = self._webhooks_waiting(), self._events_lag()
         inbox = self._oms.inbox
         try:
             counts = self._oms.storage.count_sagas()
             waiting = None if inbox is None else inbox.count_new()
+            lag_s = self._oms.events_lag_s() if self._oms.events_leave else None
         except OmsError:
             store_up.add_metric([], 0)
         else:
@@ -216,9 +220,12 @@ class _StoresCollector(Collector):
                     sagas.add_metric([state], counts.get(state, 0))
             if waiting is not None:
                 webhooks.add_metric([], waiting)
+            if lag_s is not None:
+                events_lag.add_metric([], lag_s)
         yield sagas
         yield store_up
         yield webhooks
+        yield events_lag
         inventory_up = self._inventory_up()
         try:
             self._oms.inventory.ping()
@@ -254,6 +261,13 @@ class _StoresCollector(Collector):
         )
 
     @staticmethod
+    def _events_lag() -> GaugeMetricFamily:
+        return GaugeMetricFamily(
+            "oms_events_lag_seconds",
+            "How long the oldest event of an order has waited to leave; 0: none waits.",
+        )
+
+    @staticmethod
     def _store_up() -> GaugeMetricFamily:
         return GaugeMetricFamily("oms_store_up", "Whether the store could be asked.")
 
@@ -273,18 +287,22 @@ class _ChecksCollector(Collector):
         return (*self._reconciled(), *self._examined())
 
     def collect(self) -> Iterable[GaugeMetricFamily]:
-        """Show the last reports."""
-        orders, ended = self._reconciled()
-        if (reconciled := self._reports.reconciled) is not None:
-            ended.add_metric([], reconciled.ended_at.timestamp())
-            for verdict, count in reconciled.orders.items():
-                orders.add_metric([verdict.value], count)
-        findings, examined_at = self._examined()
-        if (examined := self._reports.examined) is not None:
-            examined_at.add_metric([], examined.ended_at.timestamp())
-            for kind, count in examined.findings.items():
-                findings.add_metric([kind.value], count)
-        return (orders, ended, findings, examined_at)
+        """Show the last reports. While the store does not answer there are none."""
+        return (
+            *self._told(Job.RECONCILE, *self._reconciled()),
+            *self._told(Job.DOCTOR, *self._examined()),
+        )
+
+    def _told(
+        self, job: Job, counted: GaugeMetricFamily, ended: GaugeMetricFamily
+    ) -> tuple[GaugeMetricFamily, GaugeMetricFamily]:
+        with suppress(OmsError):
+            last = self._reports.last_run(job)
+            if last is not None:
+                ended.add_metric([], last.ended_at.timestamp())
+                for name, count in last.counts.items():
+                    counted.add_metric([name], count)
+        return counted, ended
 
     @staticmethod
     def _reconciled() -> tuple[GaugeMetricFamily, GaugeMetricFamily]:

@@ -21,6 +21,7 @@ if TYPE_CHECKING:
     from datetime import datetime
     from uuid import UUID
 
+    from oms_core.application.doctor.payment_claims import ClaimCheck
     from oms_core.application.doctor.stock import StockCheck
     from oms_core.domain.order import Order
     from oms_core.ports.clock import Clock
@@ -38,6 +39,8 @@ class Doctor:
 
     storage: OrderStorage
     stock: StockCheck
+    claims: ClaimCheck | None
+    """Where the store keeps payment references apart by claims."""
     inbox: WebhookInbox | None
     event_log: EventLog | None
     events_leave: bool
@@ -74,6 +77,8 @@ class Doctor:
             after = page[-1].place
             done += len(page)
             on_page(done)
+        if self.claims is not None:
+            yield from self.claims.claims(tenant_id, org_id)
         yield from self.stock.books(tenant_id, org_id)
         if self.inbox is not None:
             at, longest_s = self.clock.now(), self.patience.notification_s
@@ -96,7 +101,10 @@ class Doctor:
             else:
                 readable.append(one)
                 yield from self._order(one, at)
-        yield from self.stock.orders([kept.order for kept in readable])
+        orders = [kept.order for kept in readable]
+        if self.claims is not None:
+            yield from self.claims.orders(orders)
+        yield from self.stock.orders(orders)
         if self.event_log is not None:
             yield from check_feed(self.event_log, readable)
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from oms_core.testing.storage_contract.events import HandsOutEvents
+from oms_core.testing.storage_contract.job_turns import TakesTurnsAtJobs
 from oms_core.testing.storage_contract.leases import GuardsLeases
 from oms_core.testing.storage_contract.listing import ListsOrders
 from oms_core.testing.storage_contract.orders import KeepsOrders
@@ -25,6 +26,7 @@ class StorageContract(
     ListsSagas,
     HandsOutEvents,
     WalksThroughOrders,
+    TakesTurnsAtJobs,
 ):
     """Every promise of ``OrderStorage``, as tests that pytest runs on your adapter.
 

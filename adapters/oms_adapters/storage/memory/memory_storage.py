@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Final
 from attrs import evolve
 
 from oms_adapters.storage.memory.due_orders import DueOrders
+from oms_adapters.storage.memory.job_turns import MemoryJobTurns
 from oms_adapters.storage.memory.outbox import Outbox
 from oms_adapters.storage.memory.record import PaymentKey, Record
 from oms_adapters.storage.memory.shelf import Shelf, by_position, matches, position_of, upper_bound
@@ -65,6 +66,7 @@ class MemoryStorage:
         self._due = DueOrders()
         self._outbox = Outbox()
         self._bell = Bell()
+        self._turns = MemoryJobTurns(self._clock)
         self._sagas = {state: by_position() for state in UNFINISHED}
         self._walk = SortedIndex[Record](attrgetter("walk_place"))
 
@@ -243,6 +245,10 @@ class MemoryStorage:
         """Listen for work; see ``OrderStorage.listen``."""
         return MemorySignal(self._bell)
 
+    def job_turns(self) -> MemoryJobTurns:
+        """Share scheduled jobs out; see ``OrderStorage.job_turns``."""
+        return self._turns
+
     def earliest_due(self) -> datetime | None:
         """Tell when there is something to claim; see ``OrderStorage.earliest_due``."""
         now = self._clock.now()
@@ -270,6 +276,11 @@ class MemoryStorage:
                 record = self._peek(claim.order.scope, claim.order.id)
                 if record is not None:
                     self._outbox.mark(record, claim)
+
+    def unpublished_since(self) -> datetime | None:
+        """Tell since when events wait; see ``OrderStorage.unpublished_since``."""
+        with self._lock:
+            return self._outbox.since()
 
     # -- the store itself ------------------------------------------------------------------
 

@@ -13,6 +13,7 @@ from oms_adapters.storage.mongodb.record import (
     facets_of,
     from_stored,
     key_of,
+    news_of,
     stored_form,
     written_form,
 )
@@ -33,13 +34,14 @@ def _store(carried: CarriedDocument) -> Document:
     scope = Scope(UUID(carried["tenant"]), UUID(carried["org"]))
     order_id = UUID(carried["id"])
     document = stored_form(carried["document"])
-    facets = facets_of(from_stored(order_id, document))
+    order = from_stored(order_id, document)
+    facets = facets_of(order)
     return {
         **key_of(scope, order_id),
         **{name: value for name, value in facets.items() if value is not None},
         **{name: carried[name] for name in _AS_THEY_ARE},
         "leased_until_us": 0,
-        **({"has_news": True} if facets["entries"] > carried["published"] else {}),
+        **news_of(order.history, carried["published"]),
         "saved_by": None,
         "document": document,
     }

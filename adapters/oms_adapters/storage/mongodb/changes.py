@@ -13,6 +13,7 @@ from uuid import UUID
 from bson.int64 import Int64
 
 from oms_adapters.mongodb.server_time import Expression
+from oms_adapters.storage.mongodb.collections import FIRST_NEWS
 from oms_adapters.storage.mongodb.record import Document, facets_of, to_stored
 from oms_core.domain.order import Order
 from oms_core.ports.storage import Unpublished
@@ -25,12 +26,12 @@ END_US: Final = Int64(2**63 - 1)
 ABSENT: Final = "$$REMOVE"
 NOT_LEASED: Final[Document] = {"holder": ABSENT, "leased_until_us": 0}
 
-_MICROSECOND: Final = timedelta(microseconds=1)
+MICROSECOND: Final = timedelta(microseconds=1)
 
 
-def after(now: Expression, seconds: float) -> Document:
-    """Say: *seconds* after *now*, in microseconds."""
-    return {"$add": [now, Int64(timedelta(seconds=seconds) // _MICROSECOND)]}
+def after(moment: Expression | str, seconds: float) -> Document:
+    """Say: *seconds* after *moment*, in microseconds."""
+    return {"$add": [moment, Int64(timedelta(seconds=seconds) // MICROSECOND)]}
 
 
 def replaced(saved: Order, mark: UUID, now: Expression, lease_changes: Document) -> Pipeline:
@@ -46,7 +47,7 @@ def replaced(saved: Order, mark: UUID, now: Expression, lease_changes: Document)
         "has_news": _if_news(facets["entries"], "$published"),
         **lease_changes,
     }
-    return [{"$set": changes}]
+    return [{"$set": changes}, {"$set": {"news_since_us": FIRST_NEWS}}]
 
 
 def claimed(holder: str, mark: UUID, now: Expression, lease_s: float) -> Pipeline:
@@ -88,7 +89,12 @@ def published(sent: Unpublished, now: Expression) -> Pipeline:
     reached = {"$max": ["$published", len(sent.order.history)]}
     return [
         {"$set": {"published": reached, "events_from_us": now}},
-        {"$set": {"has_news": _if_news("$entries", "$published")}},
+        {
+            "$set": {
+                "has_news": _if_news("$entries", "$published"),
+                "news_since_us": FIRST_NEWS,
+            }
+        },
     ]
 
 

@@ -23,10 +23,13 @@ from oms_adapters.storage.mongodb.collections import (
     BY_REFERENCE,
     DUE,
     NAME,
+    NEWS_SINCE,
     ORDERS,
     UNFINISHED,
     UNPUBLISHED,
 )
+from oms_adapters.storage.mongodb.job_turns import MongoJobTurns
+from oms_adapters.storage.mongodb.payment_claim_audit import MongoPaymentClaimAudit
 from oms_adapters.storage.mongodb.payment_claims import (
     PAYMENT_CLAIMS,
     AlreadyStored,
@@ -37,6 +40,7 @@ from oms_adapters.storage.mongodb.record import (
     facets_of,
     from_stored,
     key_of,
+    news_of,
     to_stored,
 )
 from oms_adapters.storage.mongodb.shared_writes import SharedWrites, insert_together
@@ -95,6 +99,7 @@ class MongoStorage:
 
     def __init__(self, database: MongoDatabase, clock: Clock | None = None) -> None:
         self._database = database
+        self._clock = clock
         self._time = database.timekeeper(clock)
         database.migrate(ORDERS)
         self._orders = database.collection(NAME)
@@ -340,6 +345,10 @@ class MongoStorage:
         """Listen for work; see ``OrderStorage.listen``."""
         return MongoSignal(self._database, self._orders)
 
+    def job_turns(self) -> MongoJobTurns:
+        """Share scheduled jobs out; see ``OrderStorage.job_turns``."""
+        return MongoJobTurns(self._database, self._clock)
+
     def earliest_due(self) -> datetime | None:
         """Tell when there is something to claim; see ``OrderStorage.earliest_due``."""
         now = self._time.expression()
@@ -359,6 +368,10 @@ class MongoStorage:
         leased = self._database.run(lambda: list(self._orders.aggregate(pipeline, hint=DUE.name)))
         moments += [int(each["at"]) for each in leased]
         return from_microseconds(min(moments)) if moments else None
+
+    def payment_claims(self) -> MongoPaymentClaimAudit | None:
+        """Look into the claims, if there are any; see ``KeepsPaymentClaims.payment_claims``."""
+        return None if self._claims is None else MongoPaymentClaimAudit(self._database)
 
     # -- events ----------------------------------------------------------------------------
 
@@ -405,6 +418,18 @@ class MongoStorage:
             for claim in sent
         ]
         self._database.run(lambda: self._orders.bulk_write(marks, ordered=False))
+
+    def unpublished_since(self) -> datetime | None:
+        """Tell since when events wait; see ``OrderStorage.unpublished_since``."""
+        first = self._database.run(
+            lambda: self._orders.find_one(
+                {"has_news": True, "news_since_us": {"$gte": changes.BEGINNING_US}},
+                {"_id": 0, "news_since_us": 1},
+                sort=[("news_since_us", 1)],
+                hint=NEWS_SINCE.name,
+            )
+        )
+        return None if first is None else from_microseconds(int(first["news_since_us"]))
 
     # -- the store itself ------------------------------------------------------------------
 
@@ -474,7 +499,7 @@ def _new_document(order: Order, mark: UUID, now: datetime) -> Document:
         "leased_until_us": 0,
         "deliveries": 0,
         "published": 0,
-        **({"has_news": True} if order.history else {}),
+        **news_of(order.history, 0),
         "events_from_us": to_microseconds(now),
         "events_token": 0,
         "saved_by": mark,

@@ -168,6 +168,13 @@ def claim_id_of(tenant_id: UUID, provider: str, reference: str) -> Binary:
     return Binary(tenant_id.bytes + len(name).to_bytes(4, "big") + name + reference.encode())
 
 
+def reference_of(claim_id: Binary) -> tuple[str, str]:
+    """Read the provider and the reference back from what ``claim_id_of`` made."""
+    length = int.from_bytes(claim_id[16:20], "big")
+    names = claim_id[20:]
+    return names[:length].decode(), names[length:].decode()
+
+
 def _claim_for_all(database: MongoDatabase) -> None:
     """Write the claims of the orders that are live. The index keeps them apart meanwhile."""
     orders, claims = database.collection(NAME), database.collection(CLAIMS)

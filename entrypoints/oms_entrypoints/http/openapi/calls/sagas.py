@@ -62,7 +62,8 @@ SAGA_CALLS: Final = (
         errors.NothingToSteer(NOBODYS),
         errors.NotPossible("retry", "The order is paused, and nothing of it needs mending."),
         answer="It goes on.",
-        says="The step it stopped at is tried again at once, with all its attempts.",
+        says="The step it stopped at is tried again at once, with all its attempts. So is a look "
+        "at the payment that was put off while the provider was silent.",
     ),
     _steering(
         sagas.SKIP,
