@@ -51,6 +51,7 @@ class Payment:
     captured: int = 0
     refunded: int = 0
     is_cancelled: bool = False
+    has_lapsed: bool = False
     rejects_refunds: bool = False
     effects: Counter[str] = field(factory=Counter)
     """Requests that were received, once each."""
@@ -122,6 +123,13 @@ class AdyenDouble:
         if code == "CAPTURE":
             payment.captured = more.get("value", payment.value)
         self._say(payment, code, self._new_psp(), original=psp, **more)
+
+    def lapses(self, psp: str) -> None:
+        """Let what is still held expire."""
+        payment = self._payments[psp]
+        value = self._held(payment)
+        payment.has_lapsed = True
+        self._say(payment, "EXPIRE", psp, value=value)
 
     def reject_refunds(self, psp: str) -> None:
         """Let every refund of a payment be received, and rejected afterwards."""
@@ -226,7 +234,9 @@ class AdyenDouble:
         self._end(payment, "CAPTURE", received, reference, refusal, value)
 
     def _held(self, payment: Payment) -> int:
-        if payment.outcome is not Outcome.AUTHORISED or payment.is_cancelled:
+        if payment.outcome is not Outcome.AUTHORISED:
+            return 0
+        if payment.is_cancelled or payment.has_lapsed:
             return 0
         if payment.captured and not self.captures_in_parts:
             return 0
