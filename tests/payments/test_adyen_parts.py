@@ -344,15 +344,6 @@ def test_what_is_under_way_is_not_free_for_another_capture(parts: Parts) -> None
     assert parts.captured == HELD
 
 
-def test_two_equal_captures_are_two_and_each_is_found_by_its_name(parts: Parts) -> None:
-    parts.capture(PART, FIRST)
-    parts.capture(PART, SECOND)
-
-    assert (parts.ended(FIRST), parts.ended(SECOND)) == (S.DONE, S.DONE)
-    assert parts.captured == 2 * PART
-    assert parts.stage.effects(parts.ref, "capture") == 2
-
-
 def test_after_a_final_capture_nothing_is_asked_of_adyen_any_more(parts: Parts) -> None:
     """The rest stays held there until it lapses; it is not taken, and not counted on."""
     parts.capture(PART, FIRST)
