@@ -32,6 +32,7 @@ from oms_core.ports.payments import (
 from oms_core.testing import SimulatedClock, refusal
 from tests.support.adyen_double import API_KEY, HMAC_KEY, MERCHANT_ACCOUNT, batch, item, signed
 from tests.support.adyen_stage import NAME, AdyenStage
+from tests.support.dying_inbox import INBOX_CALLS, DyingInbox, Killed
 from tests.support.http_faults import LOST_ANSWER, HttpRequest
 
 HELD = 10_000
@@ -263,6 +264,18 @@ def test_a_failure_with_the_payments_reference_takes_back_no_capture_of_another_
     assert status_of(payments, FIRST) is S.DONE
 
 
+@pytest.mark.parametrize("says_which", ["psp", "reference"])
+def test_a_failure_that_is_heard_before_its_capture_takes_back_no_other(says_which: str) -> None:
+    twins = Twins(
+        repeats_our_reference=False, is_answered=True, failing=SECOND, says_which=says_which
+    )
+    held, good, _, failure = twins.items
+    payments = a_provider([held, good, failure], journal_of(FIRST, SECOND))
+
+    assert payments.lookup(REF).captured == money(PART)
+    assert status_of(payments, FIRST) is S.DONE
+
+
 def test_a_failure_that_names_its_capture_goes_before_one_that_does_not() -> None:
     vague = item("CAPTURE_FAILED", STRANGER, value=PART, original=PSP, reference=CART)
     exact = item("CAPTURE_FAILED", "SOMEBODYT0000082", value=PART, original=PSP, reference=SECOND)
@@ -425,6 +438,16 @@ def test_an_account_without_the_feature_rejects_the_second_capture_by_notificati
         stage.close()
 
 
+def test_what_somebody_left_who_took_a_part_at_adyen_can_be_taken(parts: Parts) -> None:
+    parts.stage.double.happens(parts.ref.reference, "CAPTURE", value=PART)
+    parts.stage.settle(parts.ref)
+
+    refusal(InvalidState, lambda: parts.capture(HELD - PART + 1, FIRST))
+    parts.capture(HELD - PART, FIRST)
+
+    assert parts.captured == HELD
+
+
 def test_what_is_left_can_be_taken_after_the_option_was_turned_off(parts: Parts) -> None:
     parts.capture(PART, FIRST)
     parts.stage.settle(parts.ref)
@@ -483,6 +506,27 @@ def test_after_a_lost_answer_the_notification_tells_the_end_and_nothing_is_repea
     assert parts.capture(PART, SECOND).status is S.DONE
     assert parts.keys == ["key-of-ship-1", "key-of-ship-2"]
     assert parts.captured == 2 * PART
+
+
+@pytest.mark.parametrize("after", [False, True], ids=["before", "after"])
+@pytest.mark.parametrize("at", range(1, INBOX_CALLS + 1))
+def test_a_process_that_dies_at_any_moment_of_a_second_capture_leaves_two(
+    parts: Parts,
+    at: int,
+    after: bool,  # noqa: FBT001 - a column of the table
+) -> None:
+    parts.capture(PART, FIRST)
+    parts.stage.settle(parts.ref)
+    dying = DyingInbox(parts.stage.inbox, at, Killed, after=after)
+    doomed = parts.stage.another_process(dying)
+    with pytest.raises(Killed):
+        parts.capture(PART, SECOND, by=doomed)
+
+    parts.capture(PART, SECOND, key="another", by=parts.stage.another_process())
+
+    assert (parts.ended(FIRST), parts.ended(SECOND)) == (S.DONE, S.DONE)
+    assert parts.captured == 2 * PART
+    assert parts.stage.effects(parts.ref, "capture") == 2
 
 
 # -- pieces ----------------------------------------------------------------------------------
