@@ -113,6 +113,13 @@ STATES: dict[tuple[Told, ...], tuple[PaymentState, str, int, int]] = {
         PART,
         HELD - PART,
     ),
+    # The same again is a repeat: no signed field tells it from one.
+    (
+        HOLDS,
+        TAKES_A,
+        ("CAPTURE_FAILED", PSP_OF[FIRST], True, PART),
+        TAKES_A,
+    ): (P.PENDING, "CAPTURE_FAILED", 0, 0),
     # Adyen, or a person there, has captured what had failed.
     (
         HOLDS,
