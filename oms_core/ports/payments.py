@@ -56,7 +56,10 @@ class Authorize:
 
 @frozen
 class Capture:
-    """Take *amount* of what is held; ``final`` releases the rest."""
+    """Take *amount* of what is held; ``final``: nothing more, and the rest is let go of.
+
+    A provider that has no call for that lets the rest lapse by itself, and takes none of it.
+    """
 
     ref: PaymentRef
     amount: Money

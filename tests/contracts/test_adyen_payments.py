@@ -8,3 +8,10 @@ from tests.support.adyen_stage import AdyenStage
 class TestAdyenPayments(PaymentContract):
     def make_stage(self, clock: SimulatedClock) -> PaymentStage:
         return AdyenStage(clock)
+
+
+class TestAdyenPaymentsInParts(PaymentContract):
+    """On an account for which Adyen has enabled multiple partial captures."""
+
+    def make_stage(self, clock: SimulatedClock) -> PaymentStage:
+        return AdyenStage(clock, in_parts=True)

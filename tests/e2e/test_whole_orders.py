@@ -19,7 +19,15 @@ import pytest
 
 from tests.support import mongo_server
 from tests.support.banks import Books
-from tests.support.whole_shop import CHAIR, LAMP, PROVIDERS, TOTAL, WholeShop, open_shop
+from tests.support.whole_shop import (
+    ACCOUNTS,
+    CHAIR,
+    LAMP,
+    PROVIDERS,
+    TOTAL,
+    WholeShop,
+    open_shop,
+)
 
 AT_ONCE = 20
 A_CHAIR = {"line": 1, "quantity": 1}
@@ -156,13 +164,14 @@ def live_a_whole_life(case: Case) -> None:
     assert case.client.inside(case.order_id).saga.attention is None
 
 
-def test_an_order_goes_its_whole_way_in_parts_and_back(case: Case) -> None:
-    live_a_whole_life(case)
+@pytest.mark.parametrize("account", ACCOUNTS)
+def test_an_order_goes_its_whole_way_in_parts_and_back(running: Running, account: str) -> None:
+    live_a_whole_life(Case(running.on("sqlite"), account))
 
 
-@pytest.mark.parametrize("provider", PROVIDERS)
-def test_it_does_so_on_mongodb(running: Running, provider: str) -> None:
-    live_a_whole_life(Case(running.on("mongodb"), provider))
+@pytest.mark.parametrize("account", ACCOUNTS)
+def test_it_does_so_on_mongodb(running: Running, account: str) -> None:
+    live_a_whole_life(Case(running.on("mongodb"), account))
 
 
 def test_a_declined_payment_fails_the_order_and_stock_is_free_again(case: Case) -> None:

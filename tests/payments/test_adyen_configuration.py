@@ -88,6 +88,7 @@ def found_in(payments: PaymentDirectory, tenant_id: UUID = TENANT) -> PaymentPro
             {"environment": "live", "live_prefix": "1797-Shop", "base_url": "https://x.example"},
             'payments.card.base_url is for environment = "test" alone',
         ),
+        ({"captures": "twice"}, "payments.card.captures must be one of once, in_parts"),
         ({"base_url": "http://x.example"}, "payments.card.base_url must begin with https://"),
         ({"base_url": "https://x-live.example"}, "payments.card.base_url must not contain -live"),
         ({"webhook_username": "adyen"}, "payments.card.webhook_password must be given too"),
@@ -144,6 +145,21 @@ def test_a_tenant_has_an_account_of_its_own(tmp_path: Path, double: AdyenDouble)
     assert trouble.reason == "http_403_901"
     foreign = batch([signed(item("AUTHORISATION", "QFQTPCQ8HXSKGK82", account="ShopNL"))])
     assert found_in(payments).parse_webhook(TENANT, {}, foreign)
+
+
+@pytest.mark.parametrize(
+    ("captures", "expected"), [(None, False), ("once", False), ("in_parts", True)]
+)
+def test_an_account_is_captured_in_parts_only_where_it_says_so(
+    tmp_path: Path,
+    captures: str | None,
+    expected: bool,  # noqa: FBT001 - a column of the table
+) -> None:
+    config = read(tmp_path, more={"captures": captures})
+
+    capabilities = found_in(make_payments(config, None)).capabilities
+
+    assert capabilities.captures_in_parts is expected
 
 
 def test_both_keys_are_good_while_one_is_replaced(tmp_path: Path) -> None:

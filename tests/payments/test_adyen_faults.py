@@ -1,12 +1,10 @@
 """Whatever happens to a call on its way to Adyen and back: one effect, under one key."""
 
-from collections.abc import Callable, Sequence
-from datetime import datetime
+from collections.abc import Callable
 from uuid import uuid4
 
 import pytest
 
-from oms_adapters.inbox.memory import MemoryInbox
 from oms_adapters.payments.adyen import AdyenPayments
 from oms_core.domain.money import Money
 from oms_core.errors import (
@@ -21,18 +19,18 @@ from oms_core.errors import (
     RetryableNotExecuted,
     StoreUnavailable,
 )
-from oms_core.ports.inbox import InboxState, ReceivedEvent
+from oms_core.ports.inbox import InboxState
 from oms_core.ports.payments import (
     Cancel,
     Capture,
     OperationResult,
     OperationStatus,
     PaymentRef,
-    ProviderEvent,
     Refund,
 )
 from oms_core.testing import SimulatedClock, at_once, refusal
-from tests.support.adyen_stage import NAME, PATHS, AdyenStage
+from tests.support.adyen_stage import PATHS, AdyenStage
+from tests.support.dying_inbox import INBOX_CALLS, DyingInbox, Killed
 from tests.support.http_faults import (
     BROKEN_OFF,
     CUT_JSON,
@@ -401,49 +399,6 @@ def test_the_api_key_shows_in_no_representation_of_anything() -> None:
 # -- crashes and a store that does not answer ------------------------------------------------
 
 
-class Killed(BaseException):
-    """The process ends here and now."""
-
-
-class DyingInbox(MemoryInbox):
-    """Ends the process, or answers nothing, at its *at*-th call: before it or after it."""
-
-    def __init__(
-        self, kept: MemoryInbox, at: int, end: type[BaseException], *, after: bool
-    ) -> None:
-        super().__init__()
-        self.kept = kept
-        self.left = at
-        self.end = end
-        self.after = after
-
-    def store(self, provider: str, events: Sequence[ProviderEvent], *, at: datetime) -> int:
-        self._die(after=False)
-        stored = self.kept.store(provider, events, at=at)
-        self._die(after=True)
-        return stored
-
-    def of_payment(self, provider: str, ref: PaymentRef) -> Sequence[ReceivedEvent]:
-        self._die(after=False)
-        found = self.kept.of_payment(provider, ref)
-        self._die(after=True)
-        return found
-
-    def mark(self, events: Sequence[ReceivedEvent], state: InboxState) -> None:
-        self._die(after=False)
-        self.kept.mark(events, state)
-        self._die(after=True)
-
-    def _die(self, *, after: bool) -> None:
-        self.left -= not after
-        if self.left == 0 and after is self.after:
-            raise self.end
-
-
-INBOX_CALLS = 5
-"""Read, note the sending, mark it, note the acceptance, mark it."""
-
-
 @pytest.mark.parametrize("after", [False, True], ids=["before", "after"])
 @pytest.mark.parametrize("at", range(1, INBOX_CALLS + 1))
 @pytest.mark.parametrize("operation", OPERATIONS)
@@ -456,7 +411,7 @@ def test_a_process_that_dies_at_any_moment_leaves_one_effect(
     scene = Scene(operation)
     try:
         dying = DyingInbox(scene.stage.inbox, at, Killed, after=after)
-        doomed = AdyenPayments(scene.stage.account, dying, scene.clock, NAME)
+        doomed = scene.stage.another_process(dying)
         with pytest.raises(Killed):
             scene.act(doomed)
 
@@ -480,7 +435,7 @@ def test_a_store_that_does_not_answer_is_trouble_of_the_port_and_a_repeat_succee
     scene = Scene(operation)
     try:
         broken = DyingInbox(scene.stage.inbox, at, StoreUnavailable, after=after)
-        payments = AdyenPayments(scene.stage.account, broken, scene.clock, NAME)
+        payments = scene.stage.another_process(broken)
 
         trouble = refusal(PaymentTrouble, lambda: scene.act(payments))
 
@@ -498,7 +453,7 @@ def test_an_operation_makes_as_many_calls_of_the_inbox_as_are_tried() -> None:
     try:
         counting = DyingInbox(scene.stage.inbox, 0, Killed, after=False)
 
-        scene.act(AdyenPayments(scene.stage.account, counting, scene.clock, NAME))
+        scene.act(scene.stage.another_process(counting))
 
         assert -counting.left == INBOX_CALLS
     finally:

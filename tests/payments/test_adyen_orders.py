@@ -6,6 +6,13 @@ import pytest
 
 from oms_adapters.payments.adyen import AdyenPayments
 from oms_core import Order
+from oms_core.application.operation_requests import (
+    CancelOrder,
+    CapturePayment,
+    FulfillOrder,
+    Pieces,
+)
+from oms_core.application.order_operations import Caller
 from oms_core.domain.money import Money
 from oms_core.ports.payments import PaymentProvider, PaymentRef
 from tests.support.adyen_double import HMAC_KEY, Outcome, batch, item, signed
@@ -20,9 +27,9 @@ A_DAY_OF_POLLS = 500
 class AdyenShop(Shop):
     """A shop whose one provider is Adyen."""
 
-    def __init__(self) -> None:
+    def __init__(self, *, in_parts: bool = False) -> None:
         super().__init__()
-        self.adyen = AdyenStage(self.clock)
+        self.adyen = AdyenStage(self.clock, in_parts=in_parts)
         self.adyen.tenant_id = self.scope.tenant_id
         self.providers: Mapping[str, PaymentProvider] = {NAME: self.adyen.provider}
         self.oms = self.a_process(self.plan)
@@ -38,6 +45,10 @@ class AdyenShop(Shop):
         self.work(rounds)
         return self.order()
 
+    def ask(self, what: str, request: object) -> None:
+        """Ask something of the order."""
+        getattr(self.oms.operations, what)(self.scope, self.order().id, request, Caller(what))
+
     def hears_everything_until_the_end(self, ref: PaymentRef) -> Order:
         """Let time pass, every notification coming in its time."""
         for _ in range(20):
@@ -50,6 +61,14 @@ class AdyenShop(Shop):
 @pytest.fixture
 def shop() -> Iterator[AdyenShop]:
     made = AdyenShop()
+    yield made
+    made.adyen.close()
+
+
+@pytest.fixture
+def parts() -> Iterator[AdyenShop]:
+    """A shop whose account may capture a payment several times."""
+    made = AdyenShop(in_parts=True)
     yield made
     made.adyen.close()
 
@@ -190,6 +209,66 @@ def test_wrong_credentials_flag_the_order_and_it_goes_on_once_they_are_right(
     assert order.status == "failed"
     assert order.saga.attention is None
     assert shop.adyen.effects(ref, "cancel") == 1
+
+
+def test_after_a_final_capture_of_a_part_goods_leave_and_nothing_more_is_taken(
+    parts: AdyenShop,
+) -> None:
+    ref = parts.adyen.a_confirmable_payment(TOTAL)
+    parts.order_for(ref)
+    parts.ask("capture", CapturePayment("19.99", final=True))
+    parts.hears_everything_until_the_end(ref)
+
+    parts.ask("fulfill", FulfillOrder())
+    order = parts.hears_everything_until_the_end(ref)
+
+    assert order.status == "fulfilled"
+    assert order.payment.captured == Money.of("19.99", "USD")
+    assert parts.adyen.double.books(ref.reference) == (1_999, 0, False)
+    assert order.saga.attention is None
+
+
+def test_goods_whose_capture_is_rejected_do_not_leave(parts: AdyenShop) -> None:
+    """As where the option is set and Adyen's support has enabled nothing."""
+    parts.adyen.double.captures_in_parts = False
+    ref = parts.adyen.a_confirmable_payment(TOTAL)
+    parts.order_for(ref)
+    parts.ask("fulfill", FulfillOrder(lines=[Pieces(1, 1)]))
+    assert parts.hears_everything_until_the_end(ref).status == "partially_fulfilled"
+
+    parts.oms.operations.fulfill(parts.scope, parts.order().id, FulfillOrder(), Caller("rest"))
+    order = parts.hears_everything_until_the_end(ref)
+
+    assert order.status == "partially_fulfilled"
+    assert order.operations[-1].refusal is not None
+    assert order.operations[-1].refusal.code == "capture_rejected"
+    assert order.payment.captured == Money.of("19.99", "USD")
+    assert parts.level().on_hand == 9
+
+
+def test_an_order_cancelled_after_a_part_was_taken_gives_it_back_and_calls_a_person(
+    parts: AdyenShop,
+) -> None:
+    """Nothing that is documented voids the rest. Once it has lapsed, the order ends."""
+    ref = parts.adyen.a_confirmable_payment(TOTAL)
+    parts.order_for(ref)
+    parts.ask("capture", CapturePayment("19.99"))
+    parts.hears_everything_until_the_end(ref)
+
+    parts.ask("cancel", CancelOrder())
+    order = parts.hears_everything_until_the_end(ref)
+    assert order.saga.attention is not None
+    assert order.saga.attention.code == "rest_still_held"
+    assert parts.adyen.double.books(ref.reference) == (1_999, 1_999, False)
+    parts.adyen.double.lapses(ref.reference)
+    parts.adyen.settle(ref)
+    parts.oms.retry_saga(parts.scope, order.id, reason="the rest has lapsed", actor="pat")
+    order = parts.hears_everything_until_the_end(ref)
+
+    assert (order.status, order.payment.status) == ("cancelled", "refunded")
+    assert order.saga.attention is None
+    assert parts.adyen.effects(ref, "refund") == 1
+    assert parts.adyen.effects(ref, "cancel") == 0
 
 
 def test_a_restarted_process_knows_what_was_notified(shop: AdyenShop) -> None:

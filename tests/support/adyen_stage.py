@@ -54,15 +54,25 @@ class AdyenStage(PaymentStage):
     tells_owner = False
     detects_key_reuse = False
 
-    def __init__(self, clock: SimulatedClock, *, timeout_s: float = 5.0) -> None:
-        self.double = AdyenDouble()
+    def __init__(
+        self, clock: SimulatedClock, *, timeout_s: float = 5.0, in_parts: bool = False
+    ) -> None:
+        self.double = AdyenDouble(captures_in_parts=in_parts)
         self.inbox = MemoryInbox()
         self.account = an_account(self.double, timeout_s=timeout_s)
-        super().__init__(AdyenPayments(self.account, self.inbox, clock, NAME), clock)
+        self.in_parts = in_parts
+        self.clock = clock
+        super().__init__(self.another_process(), clock)
 
-    def another_process(self) -> AdyenPayments:
+    def another_process(self, inbox: MemoryInbox | None = None) -> AdyenPayments:
         """Make the adapter anew, as after a crash: the inbox alone is left."""
-        return AdyenPayments(self.account, self.inbox, self.clock, NAME)
+        return AdyenPayments(
+            self.account,
+            inbox or self.inbox,
+            self.clock,
+            NAME,
+            captures_in_parts=self.in_parts,
+        )
 
     def plan(self, fault: HttpFault, operation: str, *, times: int = 1) -> None:
         """Let the next calls of *operation* meet *fault*."""

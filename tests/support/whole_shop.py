@@ -20,7 +20,15 @@ from oms_core import Order, OrderManagement
 from oms_core.domain.inventory import StockItem, StockLevel
 from oms_entrypoints.bootstrap import open_system
 from oms_entrypoints.config import load_config
-from tests.support.banks import AdyenBank, Bank, Letter, PaypalBank, SimulatedBank, StripeBank
+from tests.support.banks import (
+    AdyenBank,
+    AdyenInPartsBank,
+    Bank,
+    Letter,
+    PaypalBank,
+    SimulatedBank,
+    StripeBank,
+)
 from tests.support.command_line import (
     OMS,
     ORG,
@@ -33,6 +41,8 @@ from tests.support.command_line import (
 )
 
 PROVIDERS: Final = ("simulated", "stripe", "adyen", "paypal")
+ACCOUNTS: Final = (*PROVIDERS, "adyen_in_parts")
+"""An account of each provider, and one that differs in what Adyen lets it do."""
 CHAIR, LAMP = StockItem("CRUNCHY-ARMCHAIR"), StockItem("WOBBLY-LAMP")
 TOTAL: Final = 2_500
 """Two armchairs at 10.00 and a lamp at 5.00."""
@@ -218,7 +228,7 @@ def open_shop(
     folder: Path,
     storage: Mapping[str, str],
     *,
-    providers: Sequence[str] = PROVIDERS,
+    providers: Sequence[str] = ACCOUNTS,
     poll_s: float = 600.0,
     lease_s: float = 30.0,
 ) -> Iterator[WholeShop]:
@@ -238,6 +248,7 @@ def open_shop(
         "simulated": lambda: SimulatedBank(SCOPE.tenant_id, simulated),
         "stripe": StripeBank,
         "adyen": AdyenBank,
+        "adyen_in_parts": AdyenInPartsBank,
         "paypal": PaypalBank,
     }
     with ExitStack() as stack:

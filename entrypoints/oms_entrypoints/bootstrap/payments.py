@@ -138,8 +138,14 @@ def _adyen(name: str, options: AdyenOptions, store: Store | None) -> PaymentProv
         timeout_s=options.timeout_s,
         webhook_credentials=credentials,
     )
-    # Without a store nothing is looked up: it is only made to be checked.
-    return AdyenPayments(account, store.inbox() if store else MemoryInbox(CLOCK), CLOCK, name)
+    return AdyenPayments(
+        account,
+        # Without a store nothing is looked up: it is only made to be checked.
+        store.inbox() if store else MemoryInbox(CLOCK),
+        CLOCK,
+        name,
+        captures_in_parts=options.captures == "in_parts",
+    )
 
 
 _OURS: Final[Mapping[str, MakeProvider]] = {

@@ -155,6 +155,11 @@ class AdyenOptions:
         example="1797a841fbb37ca7-YourCompany",
         says="The live URL prefix; for the live environment.",
     )
+    captures: str = setting(
+        Choice(("once", "in_parts")),
+        default="once",
+        says="in_parts: Adyen's support has enabled multiple partial captures.",
+    )
     base_url: str | None = setting(
         Text(
             r"https://[0-9A-Za-z.-]+(:[0-9]{1,5})?(/[0-9A-Za-z._/-]*)?"

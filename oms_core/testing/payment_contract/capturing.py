@@ -82,6 +82,37 @@ class CapturingContract(PaymentScene):
         assert seen.state is PaymentState.CAPTURED
         assert seen.captured == self.money(10_000)
 
+    def test_two_equal_captures_with_different_names_are_two(self) -> None:
+        self.needs(self.provider.capabilities.captures_in_parts, "be captured in parts")
+        ref = self.a_held_payment()
+
+        for name in ("ship-1", "ship-2"):
+            self.capture(ref, 4_000, operation=name, final=False)
+
+        assert self.ended(ref, "ship-1") is OperationStatus.DONE
+        assert self.ended(ref, "ship-2") is OperationStatus.DONE
+        assert self.provider.lookup(ref).captured == self.money(8_000)
+        assert self.stage.effects(ref, "capture") == 2
+
+    def test_after_a_lost_answer_of_a_second_capture_both_are_found(self) -> None:
+        """Its amount and the payment are those of the first; its name alone is its own."""
+        self.needs(self.provider.capabilities.captures_in_parts, "be captured in parts")
+        ref = self.a_held_payment()
+        self.capture(ref, 4_000, operation="ship-1", final=False)
+        self.stage.settle(ref)
+        self.stage.lose_next_answer(ref, "capture")
+
+        refusal(
+            OutcomeUnknown,
+            lambda: self.capture(ref, 4_000, operation="ship-2", key="key-2", final=False),
+        )
+
+        assert self.ended(ref, "ship-2") is OperationStatus.DONE
+        assert accepted(self.capture(ref, 4_000, operation="ship-2", key="key-2", final=False))
+        assert self.ended(ref, "ship-1") is OperationStatus.DONE
+        assert self.settled(ref).captured == self.money(8_000)
+        assert self.stage.effects(ref, "capture") == 2
+
     def test_captures_of_many_threads_never_exceed_the_hold(self) -> None:
         self.needs(self.provider.capabilities.captures_in_parts, "be captured in parts")
         ref = self.a_held_payment(10_000)

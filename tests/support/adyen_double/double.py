@@ -51,6 +51,7 @@ class Payment:
     captured: int = 0
     refunded: int = 0
     is_cancelled: bool = False
+    has_lapsed: bool = False
     rejects_refunds: bool = False
     effects: Counter[str] = field(factory=Counter)
     """Requests that were received, once each."""
@@ -63,9 +64,13 @@ class AdyenDouble:
 
     Answers get lost, late or broken as ``server.plan`` says. A key that is sent again gets its
     first answer; sent with something else, it is noted in ``mismatches``.
+
+    *captures_in_parts* is what Adyen's support enables: without it the first capture gives up
+    what it leaves, and a second one fails by notification.
     """
 
-    def __init__(self) -> None:
+    def __init__(self, *, captures_in_parts: bool = False) -> None:
+        self.captures_in_parts = captures_in_parts
         self._lock = threading.Lock()
         self._numbers = count(1)
         self._payments: dict[str, Payment] = {}
@@ -119,6 +124,13 @@ class AdyenDouble:
             payment.captured = more.get("value", payment.value)
         self._say(payment, code, self._new_psp(), original=psp, **more)
 
+    def lapses(self, psp: str) -> None:
+        """Let what is still held expire."""
+        payment = self._payments[psp]
+        value = self._held(payment)
+        payment.has_lapsed = True
+        self._say(payment, "EXPIRE", psp, value=value)
+
     def reject_refunds(self, psp: str) -> None:
         """Let every refund of a payment be received, and rejected afterwards."""
         self._payments[psp].rejects_refunds = True
@@ -138,6 +150,10 @@ class AdyenDouble:
         """Tell what was captured, what was refunded, and whether it was cancelled."""
         payment = self._payments[psp]
         return payment.captured, payment.refunded, payment.is_cancelled
+
+    def held(self, psp: str) -> int:
+        """Tell what can still be captured."""
+        return self._held(self._payments[psp])
 
     def items(self, psp: str) -> list[Item]:
         """Return everything that there is to notify of a payment, signed."""
@@ -210,13 +226,21 @@ class AdyenDouble:
         self, payment: Payment, received: str, reference: str, amount: dict[str, Any]
     ) -> None:
         value = amount["value"]
-        is_held = payment.outcome is Outcome.AUTHORISED and not payment.is_cancelled
-        if is_held and not payment.captured and value <= payment.value:
-            payment.captured = value
+        if value <= self._held(payment):
+            payment.captured += value
             refusal = None
         else:
             refusal = "Not allowed"
         self._end(payment, "CAPTURE", received, reference, refusal, value)
+
+    def _held(self, payment: Payment) -> int:
+        if payment.outcome is not Outcome.AUTHORISED:
+            return 0
+        if payment.is_cancelled or payment.has_lapsed:
+            return 0
+        if payment.captured and not self.captures_in_parts:
+            return 0
+        return payment.value - payment.captured
 
     def _cancel(self, payment: Payment, received: str, reference: str, _: object) -> None:
         refusal = "Already over" if payment.captured or payment.is_cancelled else None

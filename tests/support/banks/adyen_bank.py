@@ -28,7 +28,7 @@ class AdyenBank(Bank):
     captures_in_parts: ClassVar[bool] = False
 
     def __init__(self) -> None:
-        self.double = AdyenDouble()
+        self.double = AdyenDouble(captures_in_parts=self.captures_in_parts)
         self.secrets = {
             "ADYEN_KEY": API_KEY,
             "ADYEN_HMAC": HMAC_KEY,
@@ -40,9 +40,10 @@ class AdyenBank(Bank):
     @property
     def table(self) -> str:
         return (
-            f'[payments.adyen]\nadapter = "adyen"\nmerchant_account = "{MERCHANT_ACCOUNT}"\n'
+            f'[payments.{self.name}]\nadapter = "adyen"\nmerchant_account = "{MERCHANT_ACCOUNT}"\n'
             'api_key = "env:ADYEN_KEY"\nhmac_key = "env:ADYEN_HMAC"\nenvironment = "test"\n'
             f'webhook_username = "{WEBHOOK_USERNAME}"\nwebhook_password = "env:ADYEN_PASSWORD"\n'
+            f'captures = "{"in_parts" if self.captures_in_parts else "once"}"\n'
             f'base_url = "{self.double.base_url}"\n'
         )
 
@@ -83,12 +84,18 @@ class AdyenBank(Bank):
         return [Letter(HEADERS, batch(new))] if new else []
 
     def books(self, reference: str) -> Books:
-        captured, refunded, is_cancelled = self.double.books(reference)
-        is_held = self.double.effects(reference, "authorize") == 1
-        return Books(captured, refunded, is_held and not is_cancelled and not captured)
+        captured, refunded, _ = self.double.books(reference)
+        return Books(captured, refunded, self.double.held(reference) > 0)
 
     def effects(self, reference: str, operation: str) -> int:
         return self.double.effects(reference, operation)
 
     def close(self) -> None:
         self.double.close()
+
+
+class AdyenInPartsBank(AdyenBank):
+    """An account for which Adyen's support has enabled multiple partial captures."""
+
+    name: ClassVar[str] = "adyen_in_parts"
+    captures_in_parts: ClassVar[bool] = True

@@ -23,7 +23,7 @@ from oms_core.domain.payment import PaymentState
 from oms_core.ports.payments import OperationResult, OperationStatus, PaymentSnapshot
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Sequence
+    from collections.abc import Iterable
     from datetime import datetime
 
     from oms_core.ports.inbox import ReceivedEvent
@@ -41,8 +41,12 @@ _UNDONE_BY: Final = {
     Modification.REFUND: ("REFUND_FAILED", "REFUNDED_REVERSED"),
 }
 """The notifications that take back a modification that was done. They come as a success."""
+_RELEASES: Final = (*_CODE_OF[Modification.CANCEL], "EXPIRE")
+"""The notifications after which nothing is held any more."""
 _CHARGED_BACK: Final = ("CHARGEBACK", "SECOND_CHARGEBACK")
 _CHARGEBACK_WON: Final = ("CHARGEBACK_REVERSED", "PREARBITRATION_WON")
+HELD: Final = frozenset({PaymentState.AUTHORIZED, PaymentState.PARTIALLY_CAPTURED})
+"""The states in which there is something to capture."""
 _NOTHING_HELD: Final = frozenset(
     {PaymentState.DECLINED, PaymentState.CANCELLED, PaymentState.EXPIRED}
 )
@@ -76,6 +80,8 @@ class Book:
     psp: str
     heard: tuple[Heard, ...]
     requests: tuple[Request, ...]
+    in_parts: bool = False
+    """The account may capture a payment several times; otherwise the first capture is the last."""
 
     # -- the payment -------------------------------------------------------------------------
 
@@ -112,9 +118,12 @@ class Book:
 
     def _state(self) -> tuple[PaymentState, str]:
         if self._done(Modification.CAPTURE):
-            charged_back = self.charged_back_value
-            return PaymentState.CAPTURED, "CHARGEBACK" if charged_back else "CAPTURE"
-        for code in ("CANCELLATION", "TECHNICAL_CANCEL", "CANCEL_OR_REFUND"):
+            raw_status = "CHARGEBACK" if self.charged_back_value else "CAPTURE"
+            if not self._holds_a_rest():
+                return PaymentState.CAPTURED, raw_status
+            failed = self.has_failed_capture
+            return PaymentState.PARTIALLY_CAPTURED, "CAPTURE_FAILED" if failed else raw_status
+        for code in _CODE_OF[Modification.CANCEL]:
             if self._first(code, success=True):
                 return PaymentState.CANCELLED, code
         if self._first("EXPIRE", success=True):
@@ -129,6 +138,18 @@ class Book:
         if self._first("AUTHORISATION", success=False):
             return PaymentState.DECLINED, "AUTHORISATION"
         return PaymentState.PENDING, self.heard[0].code if self.heard else "nothing_heard"
+
+    def _holds_a_rest(self) -> bool:
+        """Tell whether something is left to capture of a payment of which a part was captured."""
+        captures = [one for one in self.requests if one.modification is Modification.CAPTURE]
+        # A payment that was begun in parts stays so, whatever the account is configured as now.
+        if not self.in_parts and all(one.final for one in captures):
+            return False
+        if any(self._first(code, success=True) for code in _RELEASES):
+            return False
+        done = {one.psp for one in self._done(Modification.CAPTURE)}
+        is_closed = any(one.final and self._psp_of(one) in done for one in captures)
+        return not is_closed and self.captured_value < self.authorized_value
 
     def _authorized(self) -> Heard | None:
         """Find what was held last, or what was taken of it if only that was heard."""
@@ -157,6 +178,24 @@ class Book:
     def captured_value(self) -> int:
         """What was taken for good, in Adyen's minor units."""
         return sum(one.value for one in self._done(Modification.CAPTURE))
+
+    @property
+    def capturable_value(self) -> int:
+        """What may be captured beside what is under way, in Adyen's minor units."""
+        if self._state()[0] not in HELD:
+            return 0
+        under_way = sum(one.value for one in self.under_way(Modification.CAPTURE))
+        return self.authorized_value - self.captured_value - under_way
+
+    @property
+    def has_failed_capture(self) -> bool:
+        """Money was promised and then refused, and nobody has captured it anew.
+
+        Adyen may do so by itself, and a person at Adyen: by a capture that is none of ours.
+        """
+        ours = {self._psp_of(one) for one in self.requests}
+        anew = sum(one.value for one in self._done(Modification.CAPTURE) if one.psp not in ours)
+        return sum(one.value for one in self._failures(Modification.CAPTURE)) > anew
 
     @property
     def refunded_value(self) -> int:
@@ -250,14 +289,16 @@ class Book:
 
     def _done(self, modification: Modification) -> tuple[Heard, ...]:
         """List the modifications of a kind that were done and not taken back."""
-        codes = _CODE_OF[modification]
-        done = [one for one in self.heard if one.success and one.code in codes]
-        undone = self._undone(done, self._failures(modification))
-        return tuple(one for one in done if one.psp not in undone)
+        undone = self._undone(modification)
+        return tuple(one for one in self._succeeded(modification) if one.psp not in undone)
 
-    def _failures(self, modification: Modification) -> list[Heard]:
+    def _succeeded(self, modification: Modification) -> tuple[Heard, ...]:
+        codes = _CODE_OF[modification]
+        return tuple(one for one in self.heard if one.success and one.code in codes)
+
+    def _failures(self, modification: Modification) -> tuple[Heard, ...]:
         codes = _UNDONE_BY[modification]
-        return [one for one in self.heard if one.success and one.code in codes]
+        return tuple(one for one in self.heard if one.success and one.code in codes)
 
     def _failure_of(self, modification: Modification, psp: str) -> Heard | None:
         """Find why a modification that is not done failed, at once or later."""
@@ -265,27 +306,46 @@ class Book:
         for one in self.heard:
             if one.psp == psp and one.code in codes and not one.success:
                 return one
-        failures = self._failures(modification)
-        done = [one for one in self.heard if one.success and one.code in codes]
-        return self._undone(done, failures).get(psp) or next(
-            (one for one in failures if one.psp == psp), None
+        return self._undone(modification).get(psp) or next(
+            (one for one in self._failures(modification) if one.psp == psp), None
         )
 
-    def _undone(self, done: Sequence[Heard], failures: Sequence[Heard]) -> dict[str, Heard]:
+    def _undone(self, modification: Modification) -> dict[str, Heard]:
         """Match each failure with the modification that it takes back.
 
-        It names it by Adyen's id or by our reference. One that names none that was sent from
-        here takes back one of the same amount.
+        It names it by Adyen's id or by our reference. One that does neither takes back one of
+        the same amount: the last one that was sent, for the goods of that may still be here.
         """
-        sent = {one.psp for one in self.requests}
+        failures = self._failures(modification)
+        if not failures:
+            return {}
+        sent = {psp: one for one in self.requests if (psp := self._psp_of(one)) is not None}
+        ours = {one.reference for one in self.requests}
+
+        def is_named(failure: Heard, one: Heard) -> bool:
+            return one.psp in sent and failure.reference == sent[one.psp].reference
+
+        def may_be_meant(failure: Heard, one: Heard) -> bool:
+            is_of_another = failure.psp in sent or (one.psp in sent and failure.reference in ours)
+            return not is_of_another and _same_amount(failure, one)
+
+        def is_called_alike(failure: Heard, one: Heard) -> bool:
+            # Perhaps by the payment's reference, which all of them may repeat.
+            return may_be_meant(failure, one) and failure.reference == one.reference
+
+        def age(one: Heard) -> tuple[bool, float, tuple[str, str, int]]:
+            """Order by the time of sending; what has no answer yet was sent last."""
+            sent_at = sent[one.psp].sent_at if one.psp in sent else None
+            return (sent_at is None, sent_at.timestamp() if sent_at else 0.0, one.order)
+
         undone: dict[str, Heard] = {}
         left = list(failures)
-        for is_about in (_same_psp, _same_reference, _same_amount):
+        last_first = sorted(self._succeeded(modification), key=age, reverse=True)
+        for is_about in (_same_psp, is_named, is_called_alike, may_be_meant):
             for failure in tuple(left):
-                if is_about is _same_amount and failure.psp in sent:
-                    continue
                 found = next(
-                    (one for one in done if one.psp not in undone and is_about(failure, one)), None
+                    (one for one in last_first if one.psp not in undone and is_about(failure, one)),
+                    None,
                 )
                 if found is not None:
                     undone[found.psp] = failure
@@ -302,12 +362,13 @@ class Book:
         return None
 
 
-def read_book(psp: str, events: Iterable[ReceivedEvent]) -> Book:
-    """Fold all *events* of the payment *psp*."""
+def read_book(psp: str, events: Iterable[ReceivedEvent], *, in_parts: bool = False) -> Book:
+    """Fold all *events* of the payment *psp*; *in_parts*: as the account may capture it."""
     events = tuple(events)
     heard = {_heard(one.event) for one in events if not is_ours(one.event)}
     known = (one for one in heard if one is not None)
-    return Book(psp, tuple(sorted(known, key=lambda one: one.order)), requests_in(events))
+    ordered = tuple(sorted(known, key=lambda one: one.order))
+    return Book(psp, ordered, requests_in(events), in_parts)
 
 
 def _heard(event: ProviderEvent) -> Heard | None:
@@ -333,10 +394,6 @@ def _is_open(result: OperationResult | None) -> bool:
 
 def _same_psp(failure: Heard, one: Heard) -> bool:
     return failure.psp == one.psp
-
-
-def _same_reference(failure: Heard, one: Heard) -> bool:
-    return bool(failure.reference) and failure.reference == one.reference
 
 
 def _same_amount(failure: Heard, one: Heard) -> bool:

@@ -63,6 +63,8 @@ class Request:
     psp: str | None = None
     """Adyen's name for it, once it is known to be accepted."""
     refused: bool = False
+    final: bool = True
+    """No capture is to follow this one. Only a capture can be followed by another."""
 
     @property
     def reference(self) -> str:
@@ -82,6 +84,8 @@ class Request:
         }
         if psp is not None:
             facts["psp"] = psp
+        if not self.final:
+            facts["final"] = "false"
         kind = f"{_PREFIX}{self.modification}.{step}"
         return ProviderEvent(f"{kind}/{digest}", ref, kind, facts=facts)
 
@@ -115,6 +119,7 @@ def requests_in(events: Iterable[ReceivedEvent]) -> tuple[Request, ...]:
             int(facts["value"]),
             facts["currency"],
             int(facts["number"]),
+            final=facts.get("final") != "false",
         )
         match Step(step):
             case Step.SENT:

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Final
 from attrs import evolve
 
 from oms_adapters.payments.adyen.amounts import value_of
-from oms_adapters.payments.adyen.book import read_book
+from oms_adapters.payments.adyen.book import HELD, read_book
 from oms_adapters.payments.adyen.checkout import PSP_REFERENCE, Checkout
 from oms_adapters.payments.adyen.journal import Modification, Request, Step
 from oms_adapters.payments.adyen.webhooks import NotificationReader
@@ -29,6 +29,7 @@ from oms_core.ports.payments import Capabilities, OperationResult, OperationStat
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping, Sequence
+    from collections.abc import Set as AbstractSet
     from uuid import UUID
 
     from oms_adapters.payments.adyen.account import AdyenAccount
@@ -63,6 +64,7 @@ CAPABILITIES: Final = Capabilities(
     key_ttl_s=KEY_TTL_S,
     modification_key_ttl_s=KEY_TTL_S,
 )
+_TAKEN: Final = frozenset({PaymentState.CAPTURED, PaymentState.PARTIALLY_CAPTURED})
 _OVER: Final = frozenset({PaymentState.DECLINED, PaymentState.CANCELLED, PaymentState.EXPIRED})
 
 
@@ -83,9 +85,16 @@ class AdyenPayments:
         inbox: WebhookInbox,
         clock: Clock | None = None,
         name: str = "adyen",
+        *,
+        captures_in_parts: bool = False,
     ) -> None:
-        """Speak for *account* under the configured *name*, under which the inbox knows it."""
+        """Speak for *account* under the configured *name*, under which the inbox knows it.
+
+        *captures_in_parts* says that Adyen's support has enabled multiple partial captures for
+        the account; without it the first capture of a payment is its last.
+        """
         self.name = name
+        self._capabilities = evolve(CAPABILITIES, captures_in_parts=captures_in_parts)
         self._inbox = inbox
         self._clock = clock or SystemClock()
         self._checkout = Checkout(account)
@@ -95,7 +104,7 @@ class AdyenPayments:
     @property
     def capabilities(self) -> Capabilities:
         """What this provider can do; constant."""
-        return CAPABILITIES
+        return self._capabilities
 
     def lookup(self, ref: PaymentRef) -> PaymentSnapshot:
         """Tell the payment's state from what was notified. Has no effect.
@@ -111,21 +120,28 @@ class AdyenPayments:
         return self._book(command.ref).snapshot(command.amount.currency)
 
     def capture(self, command: Capture) -> OperationResult:
-        """Ask for the money that is held, once for each operation id."""
+        """Ask for the money that is held, once for each operation id.
+
+        After a final capture nothing more is captured, also where Adyen goes on to hold the
+        rest: nothing that is documented releases it, so it lapses by itself.
+        """
 
         def check(book: Book) -> None:
-            _check_held(book)
+            _check_state(book, HELD)
             _check_currency(book, command.amount)
-            if book.under_way(Modification.CAPTURE) or book.under_way(Modification.CANCEL):
+            others = book.under_way(Modification.CAPTURE)
+            if any(one.final for one in others) or book.under_way(Modification.CANCEL):
                 raise InvalidState(reason="another_operation_is_under_way")
-            value = value_of(command.amount)
-            if value > book.authorized_value:
+            if book.has_failed_capture:
+                raise InvalidState(reason="a_capture_failed")
+            value, held = value_of(command.amount), book.capturable_value
+            if value > held:
                 raise InvalidState(reason="amount_too_large")
-            if value < book.authorized_value and not command.final:
+            if value < held and not (command.final or self._capabilities.captures_in_parts):
                 raise InvalidRequest(reason="a_payment_is_captured_once")
 
         request = _request(Modification.CAPTURE, command.operation_id, command.key, command.amount)
-        return self._modify(command.ref, request, check)
+        return self._modify(command.ref, evolve(request, final=command.final), check)
 
     def reauthorize(self, command: Reauthorize) -> PaymentSnapshot:
         """Refuse: a hold at Adyen cannot be made anew without the customer's card.
@@ -150,9 +166,7 @@ class AdyenPayments:
         """Ask to give captured money back, once for each refund id."""
 
         def check(book: Book) -> None:
-            state = book.snapshot().state
-            if state is not PaymentState.CAPTURED:
-                raise InvalidState(reason=f"payment_is_{state}")
+            _check_state(book, _TAKEN)
             _check_currency(book, command.amount)
             if value_of(command.amount) > book.refundable_value:
                 raise InvalidState(reason="amount_too_large")
@@ -269,7 +283,8 @@ class AdyenPayments:
             events = self._inbox.of_payment(self.name, ref)
         except StorageTrouble as trouble:
             raise RetryableNotExecuted(reason="inbox_unavailable") from trouble
-        return read_book(ref.reference, events)
+        in_parts = self._capabilities.captures_in_parts
+        return read_book(ref.reference, events, in_parts=in_parts)
 
     def _note(
         self, event: ProviderEvent, otherwise: type[RetryableNotExecuted | OutcomeUnknown]
@@ -312,9 +327,9 @@ def _is_plain(text: str) -> bool:
     return text.isascii() and text.isprintable()
 
 
-def _check_held(book: Book) -> None:
+def _check_state(book: Book, states: AbstractSet[PaymentState]) -> None:
     state = book.snapshot().state
-    if state is not PaymentState.AUTHORIZED:
+    if state not in states:
         raise InvalidState(reason=f"payment_is_{state}")
 
 
