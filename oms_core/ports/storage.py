@@ -307,13 +307,6 @@ class OrderStorage(Protocol):
         """Claim up to *limit* orders whose history has entries that have not left yet."""
         ...
 
-    def unpublished_since(self) -> datetime | None:
-        """Tell when the oldest entry of any order's history happened that has not left yet.
-
-        ``None``: all have left. For metrics: one look into an index, however many wait.
-        """
-        ...
-
     def mark_published(self, sent: Sequence[Unpublished]) -> None:
         """Record, in one write for all, that every entry in these orders' histories left.
 

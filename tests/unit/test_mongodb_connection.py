@@ -5,7 +5,7 @@ import subprocess
 import sys
 import tempfile
 from collections.abc import Iterator
-from datetime import UTC, datetime, timedelta
+from datetime import UTC, datetime
 from pathlib import Path
 
 import pymongo.errors
@@ -42,8 +42,7 @@ from oms_core.errors import (
     StoreUnavailable,
     StoreUnusable,
 )
-from oms_core.ports.order_document import to_microseconds
-from oms_core.testing import NOON, an_order, with_status
+from oms_core.testing import an_order, with_status
 from oms_core.testing.refusal import refusal
 from tests.support import mongo_server
 
@@ -316,36 +315,6 @@ def test_orders_of_the_first_version_are_found_by_their_payments(database: Mongo
     found = storage.find_by_payment(dead.scope.tenant_id, dead.payment.provider, "pay-dead")
     assert found is not None
     assert found.id == dead.id
-
-
-def test_news_of_the_second_version_are_as_old_as_they_are(database: MongoDatabase) -> None:
-    storage = MongoStorage(database)
-    storage.add(an_order("waiting"))
-    storage.add(an_order("sent", at=NOON - timedelta(hours=1)))
-    taken = storage.claim_unpublished("relay", limit=9, lease_s=30)
-    storage.mark_published([one for one in taken if one.order.idempotency_key == "sent"])
-    there = mongo_server.client()[database.name]
-    there.orders.drop_index("orders_news_since")
-    there.orders.update_many({}, {"$unset": {"news_since_us": ""}})
-    there.oms_schemas.update_one({"_id": "orders"}, {"$set": {"version": 2}})
-
-    assert MongoStorage(database).unpublished_since() == NOON
-
-
-def test_news_that_a_process_of_an_earlier_version_brought_or_sent_are_passed_over(
-    database: MongoDatabase,
-) -> None:
-    """It may still run while the database is updated."""
-    storage = MongoStorage(database)
-    for hours in (1, 2, 3):
-        storage.add(an_order(f"order-{hours}", at=NOON + timedelta(hours=hours)))
-    there = mongo_server.client()[database.name]
-    there.orders.update_one({"published": 0}, {"$unset": {"news_since_us": ""}})
-    there.orders.update_one({"news_since_us": {"$exists": True}}, {"$unset": {"has_news": ""}})
-
-    left = there.orders.find_one({"has_news": True, "news_since_us": {"$exists": True}})
-    assert left is not None
-    assert to_microseconds(storage.unpublished_since() or NOON) == left["news_since_us"]
 
 
 def test_a_store_of_a_newer_version_is_refused(database: MongoDatabase) -> None:

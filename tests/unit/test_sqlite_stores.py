@@ -4,7 +4,6 @@ import logging
 import sqlite3
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
-from datetime import timedelta
 from pathlib import Path
 
 import pytest
@@ -96,25 +95,6 @@ def test_a_locked_file_makes_the_outcome_unknown(database: SqliteDatabase) -> No
     assert storage.list_orders(a_scope(), OrderQuery()).orders == ()
 
 
-ADDED: dict[int, tuple[str, ...]] = {
-    2: ("DROP INDEX orders_by_dead_reference", "ALTER TABLE orders DROP COLUMN dead_reference"),
-    3: ("DROP INDEX orders_news_since", "ALTER TABLE orders DROP COLUMN news_since_us"),
-}
-"""What takes away again what a version of the table of orders has added."""
-
-
-def put_back_to(database: SqliteDatabase, version: int) -> None:
-    """Let the file be one of an earlier version."""
-
-    def run(connection: sqlite3.Connection) -> None:
-        for added, statements in ADDED.items():
-            for statement in statements if added > version else ():
-                connection.execute(statement)
-        connection.execute("UPDATE oms_schemas SET version = ? WHERE name = 'orders'", (version,))
-
-    database.write(run)
-
-
 def test_orders_of_the_first_version_are_found_by_their_payments(
     database: SqliteDatabase,
 ) -> None:
@@ -124,7 +104,12 @@ def test_orders_of_the_first_version_are_found_by_their_payments(
     dead = an_order("dead", payment_reference="pay-dead")
     storage.add(dead)
     storage.save(with_status(dead, OrderStatus.FAILED))
-    put_back_to(database, 1)
+    for statement in (
+        "DROP INDEX orders_by_dead_reference",
+        "ALTER TABLE orders DROP COLUMN dead_reference",
+        "UPDATE oms_schemas SET version = 1 WHERE name = 'orders'",
+    ):
+        database.write(lambda connection, sql=statement: connection.execute(sql).rowcount)  # type: ignore[misc]
 
     storage = SqliteStorage(database)
 
@@ -138,41 +123,6 @@ def test_orders_of_the_first_version_are_found_by_their_payments(
         "pay-dead": "dead",
         "pay-unknown": None,
     }
-
-
-def test_news_of_an_earlier_version_are_as_old_as_they_are(database: SqliteDatabase) -> None:
-    """The column was added later, and filled in for what had not left."""
-    storage = SqliteStorage(database, SimulatedClock())
-    for hours in (1, 2, 3):
-        storage.add(an_order(f"order-{hours}", at=NOON + timedelta(hours=hours)))
-    (first,) = storage.claim_unpublished("relay", limit=1, lease_s=30)
-    storage.mark_published([first])
-    grown = with_status(first.order, OrderStatus.FAILED, at=NOON + timedelta(hours=9))
-    storage.save(grown)
-    waiting = storage.unpublished_since()
-    put_back_to(database, 2)
-
-    storage = SqliteStorage(database, SimulatedClock())
-
-    assert waiting == NOON + timedelta(hours=2)
-    assert storage.unpublished_since() == waiting
-    others = storage.claim_unpublished("relay", limit=9, lease_s=30)
-    storage.mark_published([one for one in others if one.order.id != grown.id])
-    assert storage.unpublished_since() == NOON + timedelta(hours=9)
-
-
-def test_news_that_a_process_of_an_earlier_version_brought_are_passed_over(
-    database: SqliteDatabase,
-) -> None:
-    """It may still run while the file is updated; its orders count from their next change."""
-    storage = SqliteStorage(database, SimulatedClock())
-    storage.add(an_order("old"))
-    database.write(
-        lambda connection: connection.execute("UPDATE orders SET news_since_us = NULL").rowcount
-    )
-    storage.add(an_order("new", at=NOON + timedelta(hours=1)))
-
-    assert storage.unpublished_since() == NOON + timedelta(hours=1)
 
 
 def test_of_a_notification_that_cannot_be_stored_whole_nothing_is_stored(

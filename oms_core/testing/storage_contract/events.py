@@ -2,13 +2,11 @@
 
 from __future__ import annotations
 
-from datetime import timedelta
 from typing import TYPE_CHECKING
 
 from oms_core.domain.order_status import OrderStatus
 from oms_core.ports.storage import Unpublished
 from oms_core.testing.at_once import at_once
-from oms_core.testing.clock import NOON
 from oms_core.testing.orders import a_scope, an_order, with_status
 from oms_core.testing.storage_contract.suite import StorageSuite
 
@@ -18,16 +16,8 @@ if TYPE_CHECKING:
     from oms_core.domain.order import Order
 
 
-HOUR = timedelta(hours=1)
-
-
-def _an_hour_later(order: Order) -> Order:
-    """Let something happen to *order* an hour after what happened last."""
-    return with_status(order, OrderStatus.PROCESSING, at=order.history[-1].at + HOUR)
-
-
 class HandsOutEvents(StorageSuite):
-    """``claim_unpublished``, ``mark_published`` and ``unpublished_since``."""
+    """``claim_unpublished`` and ``mark_published``."""
 
     def _taken(
         self, holder: str = "relay-a", *, limit: int = 10, lease_s: float = 10.0
@@ -179,51 +169,6 @@ class HandsOutEvents(StorageSuite):
 
         assert len(self._taken()) == 1
         self.store.mark_published([])
-
-    def test_the_oldest_entry_that_has_not_left_is_told(self) -> None:
-        """Whoever has it in hand: only what has left waits no more."""
-        assert self.store.unpublished_since() is None
-        self.stored(an_order("younger", at=NOON + timedelta(hours=1)))
-        self.stored(an_order("older"))
-        assert self.store.unpublished_since() == NOON
-
-        taken = self._taken()
-        assert self.store.unpublished_since() == NOON
-        self.store.mark_published([one for one in taken if one.order.created_at == NOON])
-        assert self.store.unpublished_since() == NOON + HOUR
-        self.store.mark_published(taken)
-        assert self.store.unpublished_since() is None
-
-    def test_what_happens_later_makes_no_entry_that_waits_older_or_younger(self) -> None:
-        order = self.stored(an_order())
-        later = self.store.save(_an_hour_later(order))
-        assert self.store.unpublished_since() == NOON
-
-        self.store.mark_published(self._taken())
-        assert self.store.unpublished_since() is None
-
-        self.store.save(_an_hour_later(later))
-        assert self.store.unpublished_since() == NOON + 2 * HOUR
-
-    def test_of_an_order_that_grew_on_the_way_the_rest_waits(self) -> None:
-        order = self.stored(an_order())
-        taken = self._taken()
-        later = self.store.save(_an_hour_later(order))
-        self.store.save(_an_hour_later(later))
-
-        self.store.mark_published(taken)
-
-        assert self.store.unpublished_since() == NOON + HOUR
-
-    def test_a_mark_that_comes_too_late_makes_nothing_younger(self) -> None:
-        self.stored(an_order())
-        zombies = self._taken("relay-a", lease_s=10)
-        self.clock.advance(10)
-        self._taken("relay-b")
-
-        self.store.mark_published(zombies)
-
-        assert self.store.unpublished_since() == NOON
 
     def test_the_limit_holds_and_the_rest_comes_next(self) -> None:
         for number in range(5):

@@ -277,11 +277,6 @@ class MemoryStorage:
                 if record is not None:
                     self._outbox.mark(record, claim)
 
-    def unpublished_since(self) -> datetime | None:
-        """Tell since when events wait; see ``OrderStorage.unpublished_since``."""
-        with self._lock:
-            return self._outbox.since()
-
     # -- the store itself ------------------------------------------------------------------
 
     def ping(self) -> None:

@@ -16,7 +16,6 @@ if TYPE_CHECKING:
     from oms_core.ports.storage import Unpublished
 
 _events_place_of: Final[Callable[[Record], Moment]] = attrgetter("events_place")
-_news_place_of: Final[Callable[[Record], Moment]] = attrgetter("news_place")
 
 
 class Outbox:
@@ -28,11 +27,9 @@ class Outbox:
     def __init__(self) -> None:
         self._waiting: OrderedDict[int, Record] = OrderedDict()
         self._claimed: SortedIndex[Record] = SortedIndex(_events_place_of)
-        self._by_age: SortedIndex[Record] = SortedIndex(_news_place_of)
 
     def offer(self, record: Record) -> None:
         """Queue *record* if some of its history has not left and nobody is publishing it."""
-        self._note_age(record)
         if record.has_unpublished_events and record.events_place is None:
             self._waiting.setdefault(record.number, record)
 
@@ -53,31 +50,12 @@ class Outbox:
         if sent.token != record.events_token:
             return
         record.published = max(record.published, len(sent.order.history))
-        self._note_age(record)
         if record.events_place is not None:
             self._end_claim(record)
         if record.has_unpublished_events:
             self.offer(record)
         else:
             self._waiting.pop(record.number, None)
-
-    def since(self) -> datetime | None:
-        """Tell when the oldest entry happened that has not left."""
-        oldest = self._by_age.first()
-        return None if oldest is None else oldest.order.history[oldest.published].at
-
-    def _note_age(self, record: Record) -> None:
-        """Keep the place by age in step with what has left."""
-        place = None
-        if record.has_unpublished_events:
-            place = (record.order.history[record.published].at, record.number)
-        if place == record.news_place:
-            return
-        if record.news_place is not None:
-            self._by_age.remove(record)
-        record.news_place = place
-        if place is not None:
-            self._by_age.add(record)
 
     def _end_claim(self, record: Record) -> None:
         self._claimed.remove(record)

@@ -53,8 +53,6 @@ class Record:
     events_token: int = 0
     events_place: Moment | None = None
     """When its claim for publishing runs out; ``None``: not claimed."""
-    news_place: Moment | None = None
-    """When the first of the history that has not left happened; ``None``: all has left."""
 
     def __attrs_post_init__(self) -> None:
         order = self.order

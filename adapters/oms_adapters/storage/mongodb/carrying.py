@@ -13,7 +13,6 @@ from oms_adapters.storage.mongodb.record import (
     facets_of,
     from_stored,
     key_of,
-    news_of,
     stored_form,
     written_form,
 )
@@ -34,14 +33,13 @@ def _store(carried: CarriedDocument) -> Document:
     scope = Scope(UUID(carried["tenant"]), UUID(carried["org"]))
     order_id = UUID(carried["id"])
     document = stored_form(carried["document"])
-    order = from_stored(order_id, document)
-    facets = facets_of(order)
+    facets = facets_of(from_stored(order_id, document))
     return {
         **key_of(scope, order_id),
         **{name: value for name, value in facets.items() if value is not None},
         **{name: carried[name] for name in _AS_THEY_ARE},
         "leased_until_us": 0,
-        **news_of(order.history, carried["published"]),
+        **({"has_news": True} if facets["entries"] > carried["published"] else {}),
         "saved_by": None,
         "document": document,
     }

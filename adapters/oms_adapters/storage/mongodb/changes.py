@@ -13,7 +13,6 @@ from uuid import UUID
 from bson.int64 import Int64
 
 from oms_adapters.mongodb.server_time import Expression
-from oms_adapters.storage.mongodb.collections import FIRST_NEWS
 from oms_adapters.storage.mongodb.record import Document, facets_of, to_stored
 from oms_core.domain.order import Order
 from oms_core.ports.storage import Unpublished
@@ -47,7 +46,7 @@ def replaced(saved: Order, mark: UUID, now: Expression, lease_changes: Document)
         "has_news": _if_news(facets["entries"], "$published"),
         **lease_changes,
     }
-    return [{"$set": changes}, {"$set": {"news_since_us": FIRST_NEWS}}]
+    return [{"$set": changes}]
 
 
 def claimed(holder: str, mark: UUID, now: Expression, lease_s: float) -> Pipeline:
@@ -89,12 +88,7 @@ def published(sent: Unpublished, now: Expression) -> Pipeline:
     reached = {"$max": ["$published", len(sent.order.history)]}
     return [
         {"$set": {"published": reached, "events_from_us": now}},
-        {
-            "$set": {
-                "has_news": _if_news("$entries", "$published"),
-                "news_since_us": FIRST_NEWS,
-            }
-        },
+        {"$set": {"has_news": _if_news("$entries", "$published")}},
     ]
 
 

@@ -66,15 +66,10 @@ UNPUBLISHED: Final = Index(
     (("events_from_us", 1), ("published", 1), ("_id", 1)),
     present="has_news",
 )
-# An index of its own: in the one above, the place of an order moves with each claim on its news.
-NEWS_SINCE: Final = Index("orders_news_since", (("news_since_us", 1),), present="has_news")
-
-FIRST_NEWS: Final = {"$arrayElemAt": ["$document.history.at", "$published"]}
-"""When the first entry of the history happened that has not left; absent if all have."""
 
 ORDERS: Final = Schema(
     "orders",
-    version=3,
+    version=2,
     collections=(
         Collection(
             NAME,
@@ -88,7 +83,6 @@ ORDERS: Final = Schema(
                 DUE,
                 UNFINISHED,
                 UNPUBLISHED,
-                NEWS_SINCE,
             ),
         ),
     ),
@@ -101,6 +95,5 @@ ORDERS: Final = Schema(
                 "is_dead": {"$eq": [{"$type": "$live_reference"}, "missing"]},
             },
         ),
-        Addition(NAME, "news_since_us", {"news_since_us": FIRST_NEWS}),
     ),
 )

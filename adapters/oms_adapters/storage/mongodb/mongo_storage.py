@@ -23,7 +23,6 @@ from oms_adapters.storage.mongodb.collections import (
     BY_REFERENCE,
     DUE,
     NAME,
-    NEWS_SINCE,
     ORDERS,
     UNFINISHED,
     UNPUBLISHED,
@@ -40,7 +39,6 @@ from oms_adapters.storage.mongodb.record import (
     facets_of,
     from_stored,
     key_of,
-    news_of,
     to_stored,
 )
 from oms_adapters.storage.mongodb.shared_writes import SharedWrites, insert_together
@@ -419,18 +417,6 @@ class MongoStorage:
         ]
         self._database.run(lambda: self._orders.bulk_write(marks, ordered=False))
 
-    def unpublished_since(self) -> datetime | None:
-        """Tell since when events wait; see ``OrderStorage.unpublished_since``."""
-        first = self._database.run(
-            lambda: self._orders.find_one(
-                {"has_news": True, "news_since_us": {"$gte": changes.BEGINNING_US}},
-                {"_id": 0, "news_since_us": 1},
-                sort=[("news_since_us", 1)],
-                hint=NEWS_SINCE.name,
-            )
-        )
-        return None if first is None else from_microseconds(int(first["news_since_us"]))
-
     # -- the store itself ------------------------------------------------------------------
 
     def ping(self) -> None:
@@ -499,7 +485,7 @@ def _new_document(order: Order, mark: UUID, now: datetime) -> Document:
         "leased_until_us": 0,
         "deliveries": 0,
         "published": 0,
-        **news_of(order.history, 0),
+        **({"has_news": True} if order.history else {}),
         "events_from_us": to_microseconds(now),
         "events_token": 0,
         "saved_by": mark,

@@ -3,13 +3,12 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Mapping
 from typing import Any, Final, TypeAlias
 from uuid import UUID
 
 from bson.binary import Binary
 
-from oms_core.domain.events import HistoryEntry
 from oms_core.domain.order import Order
 from oms_core.domain.saga_position import SagaState
 from oms_core.domain.scope import Scope
@@ -73,12 +72,6 @@ def facets_of(order: Order) -> Document:
         "due_us": None if saga.due_at is None else to_microseconds(saga.due_at),
         "entries": len(order.history),
     }
-
-
-def news_of(history: Sequence[HistoryEntry], published: int) -> Document:
-    """Return what tells of entries that have not left; nothing if all have."""
-    waiting = history[published : published + 1]
-    return {"has_news": True, "news_since_us": to_microseconds(waiting[0].at)} if waiting else {}
 
 
 def to_stored(order: Order) -> Document:

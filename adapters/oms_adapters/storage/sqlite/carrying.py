@@ -40,6 +40,6 @@ SHELVES: Final = (
         write=_write,
         # Nobody can hold a lease of a store that nobody has open. The token goes along: it
         # keeps outdating whatever was sent under an earlier one.
-        follows=frozenset({"number", "holder", "leased_until_us", "news_since_us", *FACETS}),
+        follows=frozenset({"number", "holder", "leased_until_us", *FACETS}),
     ),
 )

@@ -48,12 +48,6 @@ def facets_of(order: Order) -> tuple[Value, ...]:
     )
 
 
-def news_since(order: Order, published: int) -> int | None:
-    """Tell when the first entry happened that has not left; ``None``: all have."""
-    waiting = order.history[published : published + 1]
-    return to_microseconds(waiting[0].at) if waiting else None
-
-
 def key_of(scope: Scope, order_id: UUID) -> tuple[bytes, bytes, bytes]:
     """Return tenant, org and id as they are stored: 16 bytes each, sorting as UUIDs do."""
     return scope.tenant_id.bytes, scope.org_id.bytes, order_id.bytes

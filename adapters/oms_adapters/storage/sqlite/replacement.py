@@ -6,7 +6,7 @@ import sqlite3
 from collections.abc import Mapping
 
 from oms_adapters.storage.sqlite import statements
-from oms_adapters.storage.sqlite.record import FACETS, Value, facets_of, key_of, news_since
+from oms_adapters.storage.sqlite.record import FACETS, Value, facets_of, key_of
 from oms_core.domain.order import Order
 from oms_core.errors import LeaseLost, OrderNotFound, PaymentReferenceInUse, StaleVersion
 from oms_core.ports.clock import Clock
@@ -49,7 +49,6 @@ class Replacement:
         if published >= facets[-1]:
             # All that was there has left: from now on there is something to send again.
             changes["events_from_us"] = to_microseconds(clock.now())
-            changes["news_since_us"] = news_since(order, published)
         sql = statements.replace(tuple(changes))
         try:
             connection.execute(sql, (*changes.values(), number))

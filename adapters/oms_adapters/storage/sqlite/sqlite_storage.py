@@ -15,14 +15,7 @@ from oms_adapters.sqlite import SqliteDatabase
 from oms_adapters.storage.sqlite import statements
 from oms_adapters.storage.sqlite.job_turns import SqliteJobTurns
 from oms_adapters.storage.sqlite.listing import page_of
-from oms_adapters.storage.sqlite.record import (
-    Value,
-    facets_of,
-    from_text,
-    key_of,
-    news_since,
-    to_text,
-)
+from oms_adapters.storage.sqlite.record import Value, facets_of, from_text, key_of, to_text
 from oms_adapters.storage.sqlite.replacement import Replacement
 from oms_adapters.storage.sqlite.tables import ORDERS
 from oms_adapters.storage.sqlite.walking import bounds_of
@@ -84,8 +77,7 @@ class SqliteStorage:
             now = self._clock.now()
             until = now + timedelta(seconds=lease_s)
             lease = (None, 0, 0, 0) if holder is None else (holder, 1, to_microseconds(until), 1)
-            news = (to_microseconds(now), news_since(order, 0))
-            row = (*key, order.version, *facets, *lease, *news, document)
+            row = (*key, order.version, *facets, *lease, to_microseconds(now), document)
             if connection.execute(statements.ADD, row).rowcount:
                 return until
             there = connection.execute(statements.GET, key).fetchone()
@@ -307,24 +299,17 @@ class SqliteStorage:
             connection.executemany(
                 statements.MARK_PUBLISHED,
                 [
-                    {
-                        "sent": len(claim.order.history),
-                        "now": now_us,
-                        "tenant": claim.order.scope.tenant_id.bytes,
-                        "org": claim.order.scope.org_id.bytes,
-                        "id": claim.order.id.bytes,
-                        "token": claim.token,
-                    }
+                    (
+                        len(claim.order.history),
+                        now_us,
+                        *key_of(claim.order.scope, claim.order.id),
+                        claim.token,
+                    )
                     for claim in sent
                 ],
             )
 
         self._database.write(run)
-
-    def unpublished_since(self) -> datetime | None:
-        """Tell since when events wait; see ``OrderStorage.unpublished_since``."""
-        rows = self._rows(statements.UNPUBLISHED_SINCE, ())
-        return from_microseconds(rows[0][0]) if rows else None
 
     # -- the store itself ------------------------------------------------------------------
 

@@ -17,9 +17,9 @@ END_US: Final = 2**63 - 1
 ADD: Final = f"""
 INSERT INTO orders (
     tenant, org, id, version, {", ".join(FACETS)},
-    holder, token, leased_until_us, deliveries, events_from_us, news_since_us, document
+    holder, token, leased_until_us, deliveries, events_from_us, document
 )
-VALUES (?, ?, ?, ?, {", ".join("?" * len(FACETS))}, ?, ?, ?, ?, ?, ?, ?)
+VALUES (?, ?, ?, ?, {", ".join("?" * len(FACETS))}, ?, ?, ?, ?, ?, ?)
 ON CONFLICT DO NOTHING
 """
 
@@ -98,18 +98,9 @@ WHERE number IN ({UNPUBLISHED})
 RETURNING number, id, published, events_token, document
 """
 
-UNPUBLISHED_SINCE: Final = f"""
-SELECT news_since_us FROM orders INDEXED BY orders_news_since
-WHERE published < entries AND news_since_us >= {BEGINNING_US} ORDER BY news_since_us LIMIT 1
-"""
-
 MARK_PUBLISHED: Final = """
-UPDATE orders INDEXED BY orders_by_id SET
-    published = max(published, :sent), events_from_us = :now,
-    news_since_us = CASE WHEN max(published, :sent) < entries THEN
-        json_extract(document, '$.history[' || max(published, :sent) || '].at')
-    END
-WHERE tenant = :tenant AND org = :org AND id = :id AND events_token = :token
+UPDATE orders INDEXED BY orders_by_id SET published = max(published, ?), events_from_us = ?
+WHERE tenant = ? AND org = ? AND id = ? AND events_token = ?
 """
 
 

@@ -91,17 +91,5 @@ ORDERS: Final = Schema(
             WHERE dead_reference IS NOT NULL
             """,
         ),
-        (
-            # When the first entry of the history happened that has not left.
-            "ALTER TABLE orders ADD COLUMN news_since_us INTEGER",
-            """
-            UPDATE orders
-            SET news_since_us = json_extract(document, '$.history[' || published || '].at')
-            WHERE published < entries
-            """,
-            """
-            CREATE INDEX orders_news_since ON orders (news_since_us) WHERE published < entries
-            """,
-        ),
     ),
 )
