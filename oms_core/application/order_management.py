@@ -391,7 +391,7 @@ class OrderManagement:
         return self._event_log is not None or self._publisher is not None
 
     def events_lag_s(self) -> float:
-        """Tell for how many seconds the oldest event of an order has waited to leave; 0: none.
+        """Tell for how many seconds the order whose events leave next has waited; 0: none.
 
         Raises:
             StoreUnavailable: nobody knows now.

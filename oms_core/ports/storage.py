@@ -307,6 +307,14 @@ class OrderStorage(Protocol):
         """Claim up to *limit* orders whose history has entries that have not left yet."""
         ...
 
+    def unpublished_since(self) -> datetime | None:
+        """Tell since when the order that is next in turn waits for a publisher; ``None``: none is.
+
+        One that was claimed and not marked waits from the end of the claim. For metrics: one
+        look into the index by which the turns are taken.
+        """
+        ...
+
     def mark_published(self, sent: Sequence[Unpublished]) -> None:
         """Record, in one write for all, that every entry in these orders' histories left.
 

@@ -76,6 +76,7 @@ def a_life_of_orders(database: MongoDatabase) -> Facts:
     facts.append(sorted(due, key=lambda each: each.order.id))
     news = store.claim_unpublished("relay", limit=5, lease_s=30)
     facts.append(sorted(news, key=lambda each: each.order.id))
+    facts.append(store.unpublished_since())
     store.mark_published(news)
     facts.append(store.claim_unpublished("relay", limit=5, lease_s=30))
     clock.advance(60)

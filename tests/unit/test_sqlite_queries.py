@@ -120,6 +120,7 @@ def test_no_statement_about_orders_scans_or_sorts(database: SqliteDatabase) -> N
         (behind, *_) = [one.place for one in storage.walk(limit=2)]
         storage.walk(after=behind, limit=2, tenant_id=scope.tenant_id, org_id=scope.org_id)
         storage.mark_published(storage.claim_unpublished("relay", limit=2, lease_s=30))
+        storage.unpublished_since()
         for counts in ({"agrees": 1}, None):
             turn = turns.take("reconcile", every_s=0, lease_s=30)
             assert isinstance(turn, Turn)

@@ -264,7 +264,7 @@ class _StoresCollector(Collector):
     def _events_lag() -> GaugeMetricFamily:
         return GaugeMetricFamily(
             "oms_events_lag_seconds",
-            "How long the oldest event of an order has waited to leave; 0: none waits.",
+            "How long the order whose events leave next has waited; 0: none waits.",
         )
 
     @staticmethod

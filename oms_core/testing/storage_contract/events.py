@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+from datetime import timedelta
 from typing import TYPE_CHECKING
 
 from oms_core.domain.order_status import OrderStatus
 from oms_core.ports.storage import Unpublished
 from oms_core.testing.at_once import at_once
+from oms_core.testing.clock import NOON
 from oms_core.testing.orders import a_scope, an_order, with_status
 from oms_core.testing.storage_contract.suite import StorageSuite
 
@@ -17,7 +19,7 @@ if TYPE_CHECKING:
 
 
 class HandsOutEvents(StorageSuite):
-    """``claim_unpublished`` and ``mark_published``."""
+    """``claim_unpublished``, ``mark_published`` and ``unpublished_since``."""
 
     def _taken(
         self, holder: str = "relay-a", *, limit: int = 10, lease_s: float = 10.0
@@ -169,6 +171,34 @@ class HandsOutEvents(StorageSuite):
 
         assert len(self._taken()) == 1
         self.store.mark_published([])
+
+    def test_it_is_told_since_when_the_next_in_turn_waits(self) -> None:
+        assert self.store.unpublished_since() is None
+        self.stored(an_order("older"))
+        self.clock.advance(60)
+        self.stored(an_order("younger", at=self.clock.now()))
+
+        assert self.store.unpublished_since() == NOON
+        self.store.mark_published(self._taken(limit=1))
+        assert self.store.unpublished_since() == NOON + timedelta(seconds=60)
+        self.store.mark_published(self._taken())
+        assert self.store.unpublished_since() is None
+
+    def test_what_is_in_hand_waits_again_from_the_end_of_its_claim(self) -> None:
+        order = self.stored(an_order())
+        self._taken(lease_s=10)
+        self.store.save(with_status(order, OrderStatus.PROCESSING, at=NOON))
+
+        assert self.store.unpublished_since() is None
+        self.clock.advance(25)
+        assert self.store.unpublished_since() == NOON + timedelta(seconds=10)
+
+    def test_an_order_that_has_sent_all_waits_from_its_next_change(self) -> None:
+        order = self._published(self.stored(an_order()))
+        self.clock.advance(60)
+        self.store.save(with_status(order, OrderStatus.PROCESSING, at=self.clock.now()))
+
+        assert self.store.unpublished_since() == NOON + timedelta(seconds=60)
 
     def test_the_limit_holds_and_the_rest_comes_next(self) -> None:
         for number in range(5):

@@ -269,6 +269,12 @@ class MemoryStorage:
         with self._lock:
             return self._outbox.claim(now, limit, now + timedelta(seconds=lease_s))
 
+    def unpublished_since(self) -> datetime | None:
+        """Tell since when events wait; see ``OrderStorage.unpublished_since``."""
+        now = self._clock.now()
+        with self._lock:
+            return self._outbox.waits_since(now)
+
     def mark_published(self, sent: Sequence[Unpublished]) -> None:
         """Record that events left; see ``OrderStorage.mark_published``."""
         with self._lock:

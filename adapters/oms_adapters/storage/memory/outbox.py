@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Final
 from oms_adapters.storage.memory.sorted_index import SortedIndex
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Sequence
     from datetime import datetime
 
     from oms_adapters.storage.memory.record import Moment, Record
@@ -35,7 +35,7 @@ class Outbox:
 
     def claim(self, now: datetime, limit: int, until: datetime) -> list[Unpublished]:
         """Give up to *limit* orders to one publisher."""
-        for record in self._claimed.lowest(below=(now, _LAST)):
+        for record in self._lapsed(now):
             self._end_claim(record)
             self._waiting[record.number] = record
         taken: list[Unpublished] = []
@@ -44,6 +44,14 @@ class Outbox:
             taken.append(record.claim_events(until))
             self._claimed.add(record)
         return taken
+
+    def waits_since(self, now: datetime) -> datetime | None:
+        """Tell since when the next in turn waits; ``None``: none does."""
+        waiting = next(iter(self._waiting.values()), None)
+        moments = [until for until, _ in map(_events_place_of, self._lapsed(now, 1))]
+        if waiting is not None:
+            moments.append(waiting.order.history[waiting.published].at)
+        return min(moments, default=None)
 
     def mark(self, record: Record, sent: Unpublished) -> None:
         """Record what left, unless the claim was taken over. Repeating it changes nothing."""
@@ -56,6 +64,9 @@ class Outbox:
             self.offer(record)
         else:
             self._waiting.pop(record.number, None)
+
+    def _lapsed(self, now: datetime, limit: int | None = None) -> Sequence[Record]:
+        return self._claimed.lowest(limit, below=(now, _LAST))
 
     def _end_claim(self, record: Record) -> None:
         self._claimed.remove(record)

@@ -73,6 +73,9 @@ from oms_core.ports.storage import (
 
 STATES: Final = tuple(state for state in SagaState if state is not SagaState.FINISHED)
 
+ORDER_OF_TURNS: Final = [("events_from_us", 1), ("published", 1), ("_id", 1)]
+"""In which orders give their events away."""
+
 ROUNDS_MAX: Final = 8
 """How often a claimer whose orders were all taken by others looks again at once."""
 
@@ -381,14 +384,13 @@ class MongoStorage:
         lease_s: float,
     ) -> Sequence[Unpublished]:
         """Claim orders whose events have not left; see ``OrderStorage.claim_unpublished``."""
-        order_of_turns = [("events_from_us", 1), ("published", 1), ("_id", 1)]
         mark = uuid4()
         claimed: list[Document] = []
         for _ in range(ROUNDS_MAX):
             wanted = limit - len(claimed)
             now = self._time.expression()
             waiting = queries.unpublished(now)
-            ids = self._first(waiting, order_of_turns, UNPUBLISHED.name, wanted)
+            ids = self._first(waiting, ORDER_OF_TURNS, UNPUBLISHED.name, wanted)
             if not ids:
                 break
             self._update(ids, waiting, changes.events_claimed(mark, now, lease_s))
@@ -399,6 +401,16 @@ class MongoStorage:
             Unpublished(order, each["published"], each["events_token"])
             for order, each in _readable(claimed)
         ]
+
+    def unpublished_since(self) -> datetime | None:
+        """Tell since when events wait; see ``OrderStorage.unpublished_since``."""
+        waiting = queries.unpublished(self._time.expression())
+        first = self._database.run(
+            lambda: self._orders.find_one(
+                waiting, {"events_from_us": 1}, sort=ORDER_OF_TURNS, hint=UNPUBLISHED.name
+            )
+        )
+        return None if first is None else from_microseconds(int(first["events_from_us"]))
 
     def mark_published(self, sent: Sequence[Unpublished]) -> None:
         """Record that events left; see ``OrderStorage.mark_published``."""

@@ -289,6 +289,12 @@ class SqliteStorage:
             for order, (*_, published, token, _) in _readable(rows, order_id=1)
         ]
 
+    def unpublished_since(self) -> datetime | None:
+        """Tell since when events wait; see ``OrderStorage.unpublished_since``."""
+        now_us = to_microseconds(self._clock.now())
+        ((since_us,),) = self._rows(statements.UNPUBLISHED_SINCE, (now_us,))
+        return None if since_us is None else from_microseconds(since_us)
+
     def mark_published(self, sent: Sequence[Unpublished]) -> None:
         """Record that events left; see ``OrderStorage.mark_published``."""
         if not sent:

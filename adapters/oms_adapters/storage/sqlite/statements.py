@@ -92,6 +92,11 @@ WHERE published < entries AND events_from_us <= ?
 ORDER BY events_from_us, number LIMIT ?
 """
 
+UNPUBLISHED_SINCE: Final = """
+SELECT min(events_from_us) FROM orders INDEXED BY orders_unpublished
+WHERE published < entries AND events_from_us <= ?
+"""
+
 CLAIM_UNPUBLISHED: Final = f"""
 UPDATE orders SET events_token = events_token + 1, events_from_us = ?
 WHERE number IN ({UNPUBLISHED})
