@@ -59,6 +59,8 @@ class StripeDouble:
         """Operations that fail with a 500 which Stripe stores under the key."""
         self.pauses_inside: Callable[[str], None] = lambda _: None
         """Called with the operation while its key is in use and before it has its effect."""
+        self.arrives: Callable[[HttpRequest], None] = lambda _: None
+        """Called with every request before anything is done for it."""
         self._keys: dict[str, _Stored] = {}
         self._running: set[str] = set()
         self._lock = threading.RLock()
@@ -117,6 +119,7 @@ class StripeDouble:
     # -- HTTP --------------------------------------------------------------------------------
 
     def _answer(self, request: HttpRequest) -> HttpAnswer:
+        self.arrives(request)
         try:
             self._check_credentials(request)
             key = request.headers.get("idempotency-key")
@@ -199,7 +202,7 @@ class StripeDouble:
             case "cancel":
                 self.effects[intent.id, "cancel"] += intent.cancel(params, self.now)
             case _:
-                intent.update(metadata)
+                intent.update(params, metadata)
 
     def _refund(self, params: dict[str, str]) -> dict[str, Any]:
         intent = self._find(params["payment_intent"])

@@ -17,6 +17,11 @@ _CANCELABLE: Final = {
     "requires_action",
     "requires_capture",
 }
+_AMOUNT_MAY_CHANGE: Final = {
+    "requires_payment_method",
+    "requires_confirmation",
+    "requires_action",
+}
 
 
 @define
@@ -178,7 +183,13 @@ class Intent:
         self.refunds.append(refund)
         return refund
 
-    def update(self, metadata: dict[str, str]) -> None:
+    def update(self, params: dict[str, str], metadata: dict[str, str]) -> None:
+        if "amount" in params:
+            # Stripe: "You may only update the amount of a PaymentIntent with one of the following
+            # statuses: requires_payment_method, requires_confirmation, requires_action."
+            if self.status not in _AMOUNT_MAY_CHANGE:
+                raise self.unexpected_state("update the amount of")
+            self.amount = int(params["amount"])
         self.metadata = {**self.metadata, **metadata}
         # Stripe: last_payment_error "will be cleared if the PaymentIntent is later updated".
         self.error = None

@@ -38,7 +38,11 @@ if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
     from uuid import UUID
 
-    from stripe.params import PaymentIntentCaptureParams, PaymentIntentConfirmParams
+    from stripe.params import (
+        PaymentIntentCaptureParams,
+        PaymentIntentConfirmParams,
+        PaymentIntentUpdateParams,
+    )
 
     from oms_core.ports.clock import Clock
     from oms_core.ports.payments import (
@@ -145,13 +149,14 @@ class StripePayments:
         intent = self._retrieve(command.ref)
         if state_of(intent) is PaymentState.CONFIRMABLE:
             _refuse_other_amount(intent, wanted, command.amount.currency)
-        intent = self._claimed(intent, command)
-        if (
-            state_of(intent) is PaymentState.CONFIRMABLE
-            and marks.owner_of(intent) == command.order_id
-        ):
-            return self._confirm(command)
-        return self._tell(intent)
+            if marks.owner_of(intent) != command.order_id:
+                intent = self._marked(intent, command)
+            if (
+                state_of(intent) is PaymentState.CONFIRMABLE
+                and marks.owner_of(intent) == command.order_id
+            ):
+                return self._confirm(command)
+        return self._tell(self._claimed(intent, command))
 
     def capture(self, command: Capture) -> OperationResult:
         """Take money that is held; a final capture of a part releases the rest.
@@ -319,34 +324,46 @@ class StripePayments:
     # Acting
 
     def _claimed(self, intent: Mapping[str, Any], command: Authorize) -> Mapping[str, Any]:
-        """Have the payment say for which order it is, before anything is held for it.
+        """Have money that is held for nobody, such as after the browser confirmed, be the order's.
 
-        A payment that is taken, or held, for another order stays that order's. What is not
-        held yet may have been left by an order that failed, and is taken over.
+        A payment that is taken, or held, for another order stays that order's.
         """
-        owner, state = marks.owner_of(intent), state_of(intent)
-        free = owner is None and state in {*_HELD, *_TAKEN}
-        if owner == command.order_id or not (free or state is PaymentState.CONFIRMABLE):
-            return intent
+        is_free = marks.owner_of(intent) is None and state_of(intent) in {*_HELD, *_TAKEN}
+        return self._marked(intent, command) if is_free else intent
+
+    def _marked(self, intent: Mapping[str, Any], command: Authorize) -> Mapping[str, Any]:
+        """Have the payment's metadata say for which order it is, if it is as it was seen.
+
+        Several may try. Returns the payment as it is then, whoever it is for.
+        """
+        params: PaymentIntentUpdateParams = {
+            "metadata": marks.owner_mark(command.order_id),
+            "expand": _EXPAND,
+        }
+        seen = "held"
+        if state_of(intent) is PaymentState.CONFIRMABLE:
+            seen = str(marks.owner_of(intent) or "nobody")
+            # As it is. Stripe changes no amount once money is held: the money of an order that
+            # confirmed after our look-up is not taken over.
+            params["amount"] = number(intent, "amount")
         # The same for all who saw the payment as it is: Stripe lets one of them through, and
         # tells the others that the key was used with other parameters.
-        key = f"oms-owner/{command.ref.reference}/{owner or 'nobody'}"
-        answer = self._mark_owner(command, key)
+        answer = self._update(command, params, f"oms-owner/{command.ref.reference}/{seen}")
         if isinstance(answer, Verdict) and answer.is_replay:
             # A stored failure, repeated for a day.
-            answer = self._mark_owner(command, f"{command.key}/owner")
+            answer = self._update(command, params, f"{command.key}/owner")
         if not isinstance(answer, Verdict):
             return answer
         if isinstance(answer.trouble, IdempotencyMismatch | InvalidState):
             return self._retrieve(command.ref)
         raise answer.trouble
 
-    def _mark_owner(self, command: Authorize, key: str) -> Mapping[str, Any] | Verdict:
+    def _update(
+        self, command: Authorize, params: PaymentIntentUpdateParams, key: str
+    ) -> Mapping[str, Any] | Verdict:
         return self._account.attempt(
             lambda stripe: stripe.v1.payment_intents.update(
-                command.ref.reference,
-                {"metadata": marks.owner_mark(command.order_id), "expand": _EXPAND},
-                {"idempotency_key": key},
+                command.ref.reference, params, {"idempotency_key": key}
             ),
             about=_INTENT,
         )
