@@ -7,7 +7,7 @@ one at a time, in every order that there is.
 from __future__ import annotations
 
 import threading
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Collection, Iterator, Mapping
 from contextlib import suppress
 from functools import partial
 from typing import Any, Final
@@ -111,14 +111,38 @@ class Scenario:
     name: str
     intent: Mapping[str, Any] = field(factory=dict)
     browser: bool = False
-    """Whether the customer's browser confirms it, some time."""
+    """Whether the customer's browser confirms it, some time, or the customer acts."""
+    refused: Collection[UUID] = ()
+    """The orders from which Stripe takes no reference."""
 
 
+MARK: Final = {"oms_order_id": str(FIRST)}
+LEFT: Final = {"payment_details": {"order_reference": f"oms-order.{FAILED}"}}
+SHOPS: Final = {"payment_details": {"order_reference": "CART-17"}}
 SCENARIOS: Final = [
     Scenario("nobodys"),
-    Scenario("marked_for_the_first", {"metadata": {"oms_order_id": str(FIRST)}}),
-    Scenario("left_by_a_failed_order", {"metadata": {"oms_order_id": str(FAILED)}}),
     Scenario("nobodys_and_the_browser_confirms", browser=True),
+    Scenario("marked_for_the_first", {"metadata": MARK}),
+    Scenario("marked_by_a_failed_order", {"metadata": {"oms_order_id": str(FAILED)}}),
+    Scenario("left_by_a_failed_order", LEFT),
+    Scenario("left_by_a_failed_order_and_marked_for_the_first", {**LEFT, "metadata": MARK}),
+    Scenario("the_shops", SHOPS),
+    Scenario("the_shops_and_the_browser_confirms", SHOPS, browser=True),
+    Scenario("the_shops_and_marked_for_the_first", {**SHOPS, "metadata": MARK}),
+    Scenario("refused", refused=(FIRST, SECOND)),
+    Scenario("refused_to_the_first", refused=(FIRST,)),
+    Scenario("refused_to_the_first_and_the_browser_confirms", browser=True, refused=(FIRST,)),
+    Scenario("left_by_a_failed_order_and_refused", LEFT, refused=(FIRST, SECOND)),
+    Scenario("left_by_a_failed_order_and_refused_to_the_first", LEFT, refused=(FIRST,)),
+    Scenario("the_customer_must_act", {"decides": "ask"}, browser=True),
+    Scenario(
+        "the_customer_must_act_or_it_is_confirmed_again",
+        {"decides": "ask", "may_be_confirmed_again": True},
+        browser=True,
+    ),
+    Scenario("the_shops_and_the_customer_must_act", {**SHOPS, "decides": "ask"}, browser=True),
+    Scenario("not_kept", {"keeps_details": False}),
+    Scenario("not_kept_and_refused_to_the_first", {"keeps_details": False}, refused=(FIRST,)),
 ]
 
 
@@ -154,8 +178,11 @@ def the_orders_cross(stage: StripeStage, scenario: Scenario, choices: list[int])
         except InvalidState:
             told[order].append(stripe.lookup(ref))
 
-    def confirm_in_the_browser() -> None:
+    def browse() -> None:
         crossing.arrive(BROWSER)
+        if intent.decides == "ask":
+            intent.decide(double.now)
+            return
         with suppress(Refused):
             double.confirm_in_the_browser(intent)
 
@@ -163,22 +190,27 @@ def the_orders_cross(stage: StripeStage, scenario: Scenario, choices: list[int])
         NAMES[order]: partial(claim, order) for order in told
     }
     if scenario.browser:
-        walkers[BROWSER] = confirm_in_the_browser
+        walkers[BROWSER] = browse
     crossing = Crossing(walkers)
 
     def arrives(request: HttpRequest) -> None:
         crossing.arrive(request.headers["stripe-account"])
 
     double.arrives = arrives
+    double.takes_references = lambda request: (
+        request.headers["stripe-account"] not in {NAMES[order] for order in scenario.refused}
+    )
     could = crossing.cross(choices)
     double.arrives = lambda _: None
+    intent.decide(double.now)
     for order in told:
         # Whoever was told to wait looks again.
         claim(order)
 
     owner = stage.provider.lookup(ref).order_id
     assert owner in told, choices
-    assert double.effects[intent.id, "authorize"] == 1, choices
+    confirms_max = 2 if intent.may_be_confirmed_again else 1
+    assert 1 <= double.effects[intent.id, "authorize"] <= confirms_max, choices
     for order, snapshots in told.items():
         assert len(snapshots) == 2, choices
         held = [one.order_id for one in snapshots if one.state is PaymentState.AUTHORIZED]

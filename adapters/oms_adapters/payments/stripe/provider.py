@@ -139,7 +139,8 @@ class StripePayments:
     def authorize(self, command: Authorize) -> PaymentSnapshot:
         """Confirm a PaymentIntent that awaits it; otherwise only tell its state.
 
-        A payment that the customer's browser confirmed is found held, and only marked.
+        The confirm itself says for which order. A payment that the customer's browser confirmed
+        is found held, and only marked.
 
         Raises:
             InvalidRequest: it is for another amount or currency than the order's; confirming
@@ -147,16 +148,14 @@ class StripePayments:
         """
         wanted = to_stripe(command.amount)
         intent = self._retrieve(command.ref)
-        if state_of(intent) is PaymentState.CONFIRMABLE:
-            _refuse_other_amount(intent, wanted, command.amount.currency)
-            if marks.owner_of(intent) != command.order_id:
-                intent = self._marked(intent, command)
-            if (
-                state_of(intent) is PaymentState.CONFIRMABLE
-                and marks.owner_of(intent) == command.order_id
-            ):
-                return self._confirm(command)
-        return self._tell(self._claimed(intent, command))
+        if state_of(intent) is not PaymentState.CONFIRMABLE:
+            return self._tell(self._claimed(intent, command))
+        _refuse_other_amount(intent, wanted, command.amount.currency)
+        if marks.may_be_referenced(intent, command.order_id):
+            answer = self._confirm(command, marks.owner_reference(command.order_id))
+            if not _refuses_references(answer):
+                return self._confirmed(answer, command)
+        return self._marked_and_confirmed(intent, command)
 
     def capture(self, command: Capture) -> OperationResult:
         """Take money that is held; a final capture of a part releases the rest.
@@ -323,6 +322,22 @@ class StripePayments:
 
     # Acting
 
+    def _marked_and_confirmed(
+        self, intent: Mapping[str, Any], command: Authorize
+    ) -> PaymentSnapshot:
+        """Confirm a payment that has no room for a reference of ours, once its metadata says whose.
+
+        Another order that was faster keeps it.
+        """
+        if marks.owner_of(intent) != command.order_id:
+            intent = self._marked(intent, command)
+        if (
+            state_of(intent) is PaymentState.CONFIRMABLE
+            and marks.owner_of(intent) == command.order_id
+        ):
+            return self._confirmed(self._confirm(command), command)
+        return self._tell(self._claimed(intent, command))
+
     def _claimed(self, intent: Mapping[str, Any], command: Authorize) -> Mapping[str, Any]:
         """Have money that is held for nobody, such as after the browser confirmed, be the order's.
 
@@ -337,7 +352,7 @@ class StripePayments:
         Several may try. Returns the payment as it is then, whoever it is for.
         """
         params: PaymentIntentUpdateParams = {
-            "metadata": marks.owner_mark(command.order_id),
+            "metadata": marks.owner_mark(command.order_id, intent),
             "expand": _EXPAND,
         }
         seen = "held"
@@ -368,21 +383,38 @@ class StripePayments:
             about=_INTENT,
         )
 
-    def _confirm(self, command: Authorize) -> PaymentSnapshot:
+    def _confirm(
+        self, command: Authorize, order_reference: str | None = None
+    ) -> Mapping[str, Any] | Verdict:
+        """Have Stripe hold the money, and write in the same call for which order.
+
+        Without a reference the payment's metadata must say it.
+        """
         params: PaymentIntentConfirmParams = {"expand": _EXPAND}
+        key = command.key
+        if order_reference is not None:
+            params["payment_details"] = {"order_reference": order_reference}
+            # Stripe takes a key with one set of parameters only.
+            key = f"{command.key}/reference"
         if self._return_url is not None:
             params["return_url"] = self._return_url
-        answer = self._account.attempt(
+        return self._account.attempt(
             lambda stripe: stripe.v1.payment_intents.confirm(
-                command.ref.reference, params, {"idempotency_key": command.key}
+                command.ref.reference, params, {"idempotency_key": key}
             ),
             about=_INTENT,
         )
+
+    def _confirmed(
+        self, answer: Mapping[str, Any] | Verdict, command: Authorize
+    ) -> PaymentSnapshot:
+        """Tell what became of a payment after Stripe answered its confirm."""
         if not isinstance(answer, Verdict):
-            return self._tell(answer)
+            return self._tell(self._claimed(answer, command))
         if not isinstance(answer.trouble, InvalidState):
             raise answer.trouble
-        seen = self._tell(self._retrieve(command.ref))
+        # Somebody else confirmed it, maybe the browser, and then it does not say for whom.
+        seen = self._tell(self._claimed(self._retrieve(command.ref), command))
         if answer.is_decline and seen.state in {
             PaymentState.CONFIRMABLE,
             PaymentState.REQUIRES_ACTION,
@@ -442,6 +474,10 @@ def _refuse_other_currency(intent: Mapping[str, Any], currency: str) -> None:
 
 def _standing(intent: Mapping[str, Any]) -> str:
     return f"payment_is_{state_of(intent)}"
+
+
+def _refuses_references(answer: Mapping[str, Any] | Verdict) -> bool:
+    return isinstance(answer, Verdict) and answer.refused_parameter == "payment_details"
 
 
 def _may_succeed(refund: Mapping[str, Any]) -> bool:
