@@ -19,7 +19,7 @@ from attrs import field, frozen
 from oms_adapters.payments.stripe import StripePayments
 from oms_core.domain.money import Money
 from oms_core.domain.payment import PaymentState
-from oms_core.errors import InvalidState
+from oms_core.errors import InvalidState, OutcomeUnknown
 from oms_core.ports.payments import Authorize, PaymentRef, PaymentSnapshot
 from oms_core.testing import SimulatedClock
 from tests.support.http_faults import HttpRequest
@@ -29,6 +29,7 @@ from tests.support.stripe_double.refusal import Refused
 
 TOTAL: Final = Money(10_000, "USD")
 PATIENCE_S: Final = 60.0
+IN_A_WEEK: Final = 2_000_000_000
 FIRST, SECOND = UUID(int=1), UUID(int=2)
 FAILED = UUID(int=3)
 """An order that had the payment before, and failed."""
@@ -114,11 +115,14 @@ class Scenario:
     """Whether the customer's browser confirms it, some time, or the customer acts."""
     refused: Collection[UUID] = ()
     """The orders from which Stripe takes no reference."""
+    a_mark_fails: bool = False
+    """Whether the first fails inside Stripe, which stores that under its key."""
 
 
 MARK: Final = {"oms_order_id": str(FIRST)}
 LEFT: Final = {"payment_details": {"order_reference": f"oms-order.{FAILED}"}}
 SHOPS: Final = {"payment_details": {"order_reference": "CART-17"}}
+HELD: Final = {"status": "requires_capture", "amount_capturable": TOTAL.minor}
 SCENARIOS: Final = [
     Scenario("nobodys"),
     Scenario("nobodys_and_the_browser_confirms", browser=True),
@@ -141,6 +145,8 @@ SCENARIOS: Final = [
         browser=True,
     ),
     Scenario("the_shops_and_the_customer_must_act", {**SHOPS, "decides": "ask"}, browser=True),
+    Scenario("confirmed_by_the_browser", HELD),
+    Scenario("confirmed_by_the_browser_and_a_mark_fails", HELD, a_mark_fails=True),
     Scenario("not_kept", {"keeps_details": False}),
     Scenario("not_kept_and_refused_to_the_first", {"keeps_details": False}, refused=(FIRST,)),
 ]
@@ -163,20 +169,26 @@ def test_however_two_orders_cross_one_gets_the_payment_and_the_other_hears_so(
     assert every_crossing(run) > 1
 
 
+def claimed(stripe: StripePayments, command: Authorize) -> PaymentSnapshot:
+    """Do as the saga does: what is unknown is repeated, and what is refused looked up."""
+    try:
+        return stripe.authorize(command)
+    except InvalidState:
+        return stripe.lookup(command.ref)
+    except OutcomeUnknown:
+        return claimed(stripe, command)
+
+
 def the_orders_cross(stage: StripeStage, scenario: Scenario, choices: list[int]) -> list[int]:
     """Let both orders claim one payment, in a chosen order of their calls, and judge the end."""
     double = stage.double
-    intent = double.create(TOTAL.minor, **dict(scenario.intent))
+    intent = double.create(TOTAL.minor, **{"capture_before": IN_A_WEEK, **scenario.intent})
     ref = PaymentRef(stage.tenant_id, intent.id)
     told: dict[UUID, list[PaymentSnapshot]] = {FIRST: [], SECOND: []}
 
     def claim(order: UUID) -> None:
-        """Do as the saga does: what is refused by state is looked up."""
         stripe = StripePayments(API_KEY, account=NAMES[order], base_url=double.server.url)
-        try:
-            told[order].append(stripe.authorize(Authorize(ref, TOTAL, order, str(uuid4()))))
-        except InvalidState:
-            told[order].append(stripe.lookup(ref))
+        told[order].append(claimed(stripe, Authorize(ref, TOTAL, order, str(uuid4()))))
 
     def browse() -> None:
         crossing.arrive(BROWSER)
@@ -197,6 +209,7 @@ def the_orders_cross(stage: StripeStage, scenario: Scenario, choices: list[int])
         crossing.arrive(request.headers["stripe-account"])
 
     double.arrives = arrives
+    double.fails_inside["mark"] = int(scenario.a_mark_fails)
     double.takes_references = lambda request: (
         request.headers["stripe-account"] not in {NAMES[order] for order in scenario.refused}
     )
@@ -210,7 +223,7 @@ def the_orders_cross(stage: StripeStage, scenario: Scenario, choices: list[int])
     owner = stage.provider.lookup(ref).order_id
     assert owner in told, choices
     confirms_max = 2 if intent.may_be_confirmed_again else 1
-    assert 1 <= double.effects[intent.id, "authorize"] <= confirms_max, choices
+    assert double.effects[intent.id, "authorize"] <= confirms_max, choices
     for order, snapshots in told.items():
         assert len(snapshots) == 2, choices
         held = [one.order_id for one in snapshots if one.state is PaymentState.AUTHORIZED]

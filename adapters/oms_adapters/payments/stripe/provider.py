@@ -66,6 +66,8 @@ CAPABILITIES: Final = Capabilities(
 _INTENT: Final = "payment_intent"
 _EXPAND: Final = ["latest_charge.refunds"]
 _PAGE: Final = 100
+_STORED_FAILURES_MAX: Final = 5
+"""How many a mark gets past, within the day for which Stripe keeps them."""
 _TAKEN: Final = frozenset({PaymentState.CAPTURED, PaymentState.PARTIALLY_CAPTURED})
 _HELD: Final = frozenset({PaymentState.AUTHORIZED, PaymentState.PARTIALLY_CAPTURED})
 _VOID: Final = frozenset({PaymentState.CANCELLED, PaymentState.EXPIRED})
@@ -346,7 +348,9 @@ class StripePayments:
         is_free = marks.owner_of(intent) is None and state_of(intent) in {*_HELD, *_TAKEN}
         return self._marked(intent, command) if is_free else intent
 
-    def _marked(self, intent: Mapping[str, Any], command: Authorize) -> Mapping[str, Any]:
+    def _marked(
+        self, intent: Mapping[str, Any], command: Authorize, stored_failures: int = 0
+    ) -> Mapping[str, Any]:
         """Have the payment's metadata say for which order it is, if it is as it was seen.
 
         Several may try. Returns the payment as it is then, whoever it is for.
@@ -363,15 +367,21 @@ class StripePayments:
             params["amount"] = number(intent, "amount")
         # The same for all who saw the payment as it is: Stripe lets one of them through, and
         # tells the others that the key was used with other parameters.
-        answer = self._update(command, params, f"oms-owner/{command.ref.reference}/{seen}")
-        if isinstance(answer, Verdict) and answer.is_replay:
-            # A stored failure, repeated for a day.
-            answer = self._update(command, params, f"{command.key}/owner")
+        key = f"oms-owner/{command.ref.reference}/{seen}"
+        answer = self._update(command, params, f"{key}/{stored_failures}")
         if not isinstance(answer, Verdict):
             return answer
-        if isinstance(answer.trouble, IdempotencyMismatch | InvalidState):
-            return self._retrieve(command.ref)
-        raise answer.trouble
+        if not answer.is_replay:
+            if not isinstance(answer.trouble, IdempotencyMismatch | InvalidState):
+                raise answer.trouble
+            now = self._retrieve(command.ref)
+            if (marks.owner_of(now), state_of(now)) != (marks.owner_of(intent), state_of(intent)):
+                return now
+        # A failure that Stripe stored, maybe another order's, and repeats for a day. All go on
+        # to the next key, so that again one of them gets through.
+        if stored_failures == _STORED_FAILURES_MAX:
+            raise answer.trouble
+        return self._marked(intent, command, stored_failures + 1)
 
     def _update(
         self, command: Authorize, params: PaymentIntentUpdateParams, key: str
