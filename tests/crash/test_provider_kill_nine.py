@@ -28,7 +28,7 @@ from oms_core.application.operation_requests import (
 )
 from oms_core.application.order_operations import Caller
 from oms_core.application.receive_webhook import Webhook
-from tests.support.banks import Bank, Books, PaypalBank
+from tests.support.banks import Bank, Books, PaypalBank, StripeBank
 from tests.support.command_line import SCOPE, started
 from tests.support.http_faults import HttpRequest
 from tests.support.whole_shop import CHAIR, PATIENCE_S, TOTAL, WholeShop, open_shop
@@ -193,6 +193,41 @@ def test_a_worker_killed_after_any_effect_leaves_one_effect(provider: str, tmp_p
 
         level = shop.client.level(CHAIR)
         assert (level.on_hand, level.reserved) == (9, 0)
+
+
+def test_a_worker_killed_where_stripe_has_no_room_for_our_reference_leaves_one_hold(
+    tmp_path: Path,
+) -> None:
+    """There the mark is a call of its own, and the worker dies beside it."""
+    store = {"OMS__STORAGE__PATH": str(tmp_path / "oms.db")}
+    with (
+        open_shop(tmp_path, store, providers=["stripe"], poll_s=0.2, lease_s=LEASE_S) as shop,
+        ExitStack() as stack,
+    ):
+        request = AdjustStock(CHAIR.sku, 10, "delivery")
+        shop.oms.adjust_stock(SCOPE, request, idempotency_key="delivery", actor="clerk")
+        bank = shop.banks["stripe"]
+        assert isinstance(bank, StripeBank)
+        killer = Killer(shop, bank, stack)
+        bank.server.after_effect = killer.after_effect
+        cases = {
+            "shops-mark": (bank.pays_with_a_reference_of_the_shop(TOTAL), "mark"),
+            "shops-confirm": (bank.pays_with_a_reference_of_the_shop(TOTAL), "authorize"),
+            "refused-confirm": (bank.pays_where_no_reference_is_taken(TOTAL), "authorize"),
+            "refused-mark": (bank.pays_where_no_reference_is_taken(TOTAL), "mark"),
+            "browser-mark": (bank.pays_early(TOTAL), "mark"),
+        }
+
+        for name, (reference, operation) in cases.items():
+            life, killed_before = Life(killer, reference), len(killer.killed)
+            killer.operation = operation
+            life.place(name)
+            life.until(status="confirmed", payment_status="authorized")
+
+            assert killer.killed[killed_before:] == [operation], name
+            assert bank.effects(reference, "authorize") == 1, name
+            marked = bank.double.intents[reference].metadata
+            assert marked == {"oms_order_id": str(life.order_id)}, name
 
 
 def test_a_worker_killed_after_a_hold_was_made_anew_leaves_one_hold(tmp_path: Path) -> None:

@@ -38,11 +38,12 @@ from tests.support.http_faults import (
     LOST_BEFORE,
     Harm,
     HttpFault,
+    HttpRequest,
     answers,
     html,
 )
 from tests.support.stripe_double import StripeStage
-from tests.support.stripe_double.double import API_KEY, error_body
+from tests.support.stripe_double.double import API_KEY, error_body, operation_of
 
 TOTAL = Money(10_000, "USD")
 BUSY = answers(429, error_body(code="rate_limit"), {"Retry-After": "7"})
@@ -114,11 +115,20 @@ class Scene:
             "refund": Operation(lambda: stripe.refund(refund), "return-1"),
         }[operation]
 
+    def keeps_a_reference_of_the_shop(self) -> None:
+        """Leave no room for a reference of ours: what the order needs is marked in metadata."""
+        self.stage.intent(self.ref).payment_details = {"order_reference": "CART-17"}
+
     def hurry(self, fault: HttpFault) -> None:
         """Give up soon if *fault* is silence; otherwise a busy machine is no fault."""
         if fault.harm is Harm.SILENCE:
             url = self.stage.double.server.url
             self.stripe = StripePayments(API_KEY, self.clock, base_url=url, read_timeout_s=0.2)
+
+    @property
+    def calls(self) -> list[str]:
+        """What was asked of Stripe, in order."""
+        return [operation_of(one) for one in self.stage.double.server.requests]
 
     def keys_of(self, operation: str) -> list[str | None]:
         return [
@@ -171,6 +181,7 @@ def test_a_mark_that_meets_trouble_costs_nothing_but_time(
     scene: Scene, operation: str, fault: HttpFault, trouble: type[PaymentTrouble]
 ) -> None:
     """Two calls stand between look-up and effect; the first of them may go wrong as well."""
+    scene.keeps_a_reference_of_the_shop()
     scene.hurry(fault)
     command = scene.prepare(operation)
     scene.stage.plan(fault, scene.ref, "mark")
@@ -272,6 +283,7 @@ def test_a_stored_failure_of_the_owners_mark_does_not_bar_the_payment_for_a_day(
     scene: Scene,
 ) -> None:
     """Its key is shared by all orders, so a new generation of the command's key would not help."""
+    scene.keeps_a_reference_of_the_shop()
     command = scene.prepare("authorize")
     scene.stage.double.fails_inside["mark"] = 1
     with pytest.raises(OutcomeUnknown):
@@ -318,14 +330,74 @@ def test_connections_are_kept_open(scene: Scene) -> None:
     assert scene.stage.double.server.connections == 1
 
 
-def test_an_authorize_looks_up_once_marks_once_and_confirms_once(scene: Scene) -> None:
+def test_a_first_authorize_takes_one_look_up_and_one_action(scene: Scene) -> None:
     command = scene.prepare("authorize")
 
     command.run()
 
-    sent = [(one.method, one.path) for one in scene.stage.double.server.requests]
-    address = f"/v1/payment_intents/{scene.ref.reference}"
-    assert sent == [("GET", address), ("POST", address), ("POST", f"{address}/confirm")]
+    assert scene.calls == ["lookup", "authorize"]
+
+
+def test_a_payment_that_the_browser_confirmed_takes_one_look_up_and_one_mark(scene: Scene) -> None:
+    scene.stage.double.confirm_in_the_browser(scene.stage.intent(scene.ref))
+    command = scene.prepare("authorize")
+
+    command.run()
+
+    assert scene.calls == ["lookup", "mark"]
+
+
+def test_a_payment_with_a_reference_of_the_shop_takes_a_mark_more(scene: Scene) -> None:
+    scene.keeps_a_reference_of_the_shop()
+    command = scene.prepare("authorize")
+
+    command.run()
+
+    assert scene.calls == ["lookup", "mark", "authorize"]
+
+
+def test_a_payment_for_which_stripe_takes_no_reference_is_confirmed_without(scene: Scene) -> None:
+    """Such as one by a payment method that knows none: that must not cost the order."""
+    scene.stage.double.takes_references = lambda _: False
+    command = scene.prepare("authorize")
+
+    command.run()
+
+    assert scene.calls == ["lookup", "authorize", "mark", "authorize"]
+    assert scene.stage.effects(scene.ref, "authorize") == 1
+    with_reference, without = scene.keys_of("authorize")
+    assert with_reference != without
+    seen = scene.stripe.lookup(scene.ref)
+    assert (seen.state, seen.order_id) == (PaymentState.AUTHORIZED, scene.order)
+
+
+@EVERY_FAULT
+@pytest.mark.parametrize("at", ["first_confirm", "mark", "second_confirm"])
+def test_trouble_on_the_way_without_a_reference_leaves_one_hold(
+    scene: Scene, at: str, fault: HttpFault, trouble: type[PaymentTrouble]
+) -> None:
+    scene.stage.double.takes_references = lambda _: False
+    scene.hurry(fault)
+    command = scene.prepare("authorize")
+
+    def is_meant(request: HttpRequest) -> bool:
+        if at == "mark":
+            return operation_of(request) == "mark"
+        has_reference = b"order_reference" in request.body
+        return operation_of(request) == "authorize" and has_reference == (at == "first_confirm")
+
+    scene.stage.double.server.plan(fault, is_meant)
+
+    with pytest.raises(PaymentTrouble) as raised:
+        command.run()
+
+    assert type(raised.value) is trouble
+    assert scene.stage.effects(scene.ref, "authorize") <= 1
+    for _ in range(2):
+        command.run()
+    seen = scene.stripe.lookup(scene.ref)
+    assert (seen.state, seen.order_id) == (PaymentState.AUTHORIZED, scene.order)
+    assert scene.stage.effects(scene.ref, "authorize") == 1
 
 
 def test_an_order_that_knows_its_payment_needs_one_call(scene: Scene) -> None:

@@ -29,6 +29,7 @@ from tests.support.stripe_double.double import operation_of
 from tests.support.stripe_double.objects import Intent
 
 TOTAL = 5_997
+SHOPS_REFERENCE = {"order_reference": "CART-17"}
 CALLS = 19
 """How many an order's life makes over all ports, at most, if nothing goes wrong on the way."""
 
@@ -75,7 +76,8 @@ def test_an_order_is_confirmed_and_its_money_held_once(shop: StripeShop) -> None
     assert order.payment.status is PaymentStatus.AUTHORIZED
     assert order.payment.authorization is not None
     assert order.payment.authorization.expires_at is not None
-    assert intent.metadata["oms_order_id"] == str(order.id)
+    assert intent.payment_details == {"order_reference": f"oms-order.{order.id}"}
+    assert intent.metadata == {}
     assert shop.stage.effects(shop.ref(intent.id), "authorize") == 1
 
 
@@ -90,6 +92,7 @@ def test_a_payment_that_the_shop_marked_takes_one_look_up_and_one_action(
 
     made = [operation_of(request) for request in shop.stage.double.server.requests]
     assert made == ["lookup", "authorize"]
+    assert intent.payment_details == {}
 
 
 def test_a_declined_order_fails_with_stripes_code(shop: StripeShop) -> None:
@@ -166,6 +169,36 @@ def test_after_a_decline_the_customer_pays_the_next_order_with_the_same_payment(
 
     assert shop.order_of(intent, key="checkout-4712") is OrderStatus.CONFIRMED
 
+    reference = f"oms-order.{order_id_for(shop.scope, 'checkout-4712')}"
+    assert intent.payment_details == {"order_reference": reference}
+
+
+def test_after_a_decline_the_customer_pays_the_next_order_in_a_way_that_has_no_reference(
+    shop: StripeShop,
+) -> None:
+    """What the declined order wrote cannot be written over: the metadata says so instead."""
+    intent = shop.stage.double.create(TOTAL, decides="decline")
+    assert shop.order_of(intent) is OrderStatus.FAILED
+    intent.status, intent.error, intent.decides = "requires_confirmation", None, "approve"
+    shop.stage.double.takes_references = lambda _: False
+
+    assert shop.order_of(intent, key="checkout-4712") is OrderStatus.CONFIRMED
+
+    seen = shop.stage.provider.lookup(shop.ref(intent.id))
+    assert (seen.state, seen.order_id) == (PaymentState.AUTHORIZED, shop.placed)
+
+
+def test_an_order_whose_payment_takes_no_reference_is_confirmed_and_cancelled(
+    shop: StripeShop,
+) -> None:
+    intent = shop.stage.double.create(TOTAL)
+    shop.stage.double.takes_references = lambda _: False
+
+    assert shop.order_of(intent) is OrderStatus.CONFIRMED
+
+    assert intent.metadata == {"oms_order_id": str(shop.placed)}
+    assert shop.stage.effects(shop.ref(intent.id), "authorize") == 1
+
 
 def test_two_systems_that_share_an_account_do_not_share_a_payment(stage: StripeStage) -> None:
     """Each has a store of its own, so only Stripe can tell them apart."""
@@ -211,12 +244,16 @@ HTTP_FAULTS = [
 
 
 @pytest.mark.parametrize("times", [1, 3])
-@pytest.mark.parametrize("operation", ["lookup", "mark", "authorize"])
+@pytest.mark.parametrize(
+    ("operation", "details"),
+    [("lookup", {}), ("authorize", {}), ("mark", SHOPS_REFERENCE), ("authorize", SHOPS_REFERENCE)],
+    ids=["lookup", "authorize", "mark", "authorize_after_a_mark"],
+)
 @pytest.mark.parametrize("fault", HTTP_FAULTS, ids=lambda fault: fault.name)
 def test_whatever_happens_on_the_wire_the_order_is_confirmed_with_one_hold(
-    shop: StripeShop, fault: HttpFault, operation: str, times: int
+    shop: StripeShop, fault: HttpFault, operation: str, details: dict[str, str], times: int
 ) -> None:
-    intent = shop.stage.double.create(TOTAL)
+    intent = shop.stage.double.create(TOTAL, payment_details=details)
     ref = shop.ref(intent.id)
     for number in range(times):
         shop.stage.plan(evolve(fault, name=f"{fault.name}{number}"), ref, operation)
@@ -227,12 +264,12 @@ def test_whatever_happens_on_the_wire_the_order_is_confirmed_with_one_hold(
     assert shop.snapshot(intent) is PaymentState.AUTHORIZED
 
 
-@pytest.mark.parametrize("operation", ["authorize", "mark"])
+@pytest.mark.parametrize(("operation", "details"), [("authorize", {}), ("mark", SHOPS_REFERENCE)])
 def test_a_failure_that_stripe_stored_under_the_key_does_not_cost_the_order(
-    shop: StripeShop, operation: str
+    shop: StripeShop, operation: str, details: dict[str, str]
 ) -> None:
     """The key answers 500 for a day; a look-up proves that nothing happened: a new key."""
-    intent = shop.stage.double.create(TOTAL)
+    intent = shop.stage.double.create(TOTAL, payment_details=details)
     shop.stage.double.fails_inside[operation] = 1
 
     assert shop.order_of(intent) is OrderStatus.CONFIRMED

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from typing import Any
 from uuid import uuid4
 
@@ -48,15 +48,20 @@ def sent() -> Iterator[list[HttpRequest]]:
     stripe.cancel(Cancel(authorized(), order, "void-1", str(uuid4())))
     authorized(decides="decline")
     authorized(decides="ask")
+    authorized(payment_details={"order_reference": "CART-17"})
     stripe.probe()
     yield list(stage.double.server.requests)
     stage.close()
 
 
 class Described:
-    """Stripe's document, cut to what a validator understands: no ``expand`` and no lists."""
+    """Stripe's document, cut to what a validator understands: no ``expand`` and no lists.
+
+    What is inside ``payment_details`` is checked with the whole document.
+    """
 
     def __init__(self) -> None:
+        self._whole = shared_json("specs/stripe-2026-08-26-payments.json")
         self._raw = shared_json("specs/stripe-openapicore-min.json")
         self._document = OpenAPI.from_dict(self._raw)
 
@@ -65,12 +70,30 @@ class Described:
         path = re.sub(r"pi_\w+", "{intent}", request.path)
         if request.method == "POST":
             # The validator ignores parameters that it does not know; Stripe refuses them.
-            content = self._raw["paths"][path]["post"]["requestBody"]["content"]
-            known = content["application/x-www-form-urlencoded"]["schema"]["properties"]
+            known = self._parameters(self._raw, path)
             names = {name.partition("[")[0] for name in request.form} - {"expand"}
-            assert names <= set(known)
+            assert names - {"payment_details"} <= set(known)
+            if "payment_details" in names:
+                self._check_details(self._parameters(self._whole, path), request.form)
         self._document.validate_request(_as_openapi(request))
         return f"{request.method} {path}"
+
+    @staticmethod
+    def _parameters(document: Mapping[str, Any], path: str) -> Mapping[str, Any]:
+        content = document["paths"][path]["post"]["requestBody"]["content"]
+        parameters: Mapping[str, Any] = content["application/x-www-form-urlencoded"]["schema"]
+        return parameters["properties"]  # type: ignore[no-any-return]
+
+    @staticmethod
+    def _check_details(known: Mapping[str, Any], form: Mapping[str, str]) -> None:
+        schema, _ = known["payment_details"]["anyOf"]
+        details = {
+            name.removeprefix("payment_details[").removesuffix("]"): value
+            for name, value in form.items()
+            if name.startswith("payment_details")
+        }
+        strict = OAS30Validator({**schema, "additionalProperties": False})
+        assert [str(error.message) for error in strict.iter_errors(details)] == []
 
 
 def test_every_request_is_one_that_stripes_document_describes(sent: list[HttpRequest]) -> None:
@@ -106,6 +129,26 @@ def test_a_request_that_stripe_does_not_know_would_be_noticed(
 
     with pytest.raises((AssertionError, OpenAPIError)):
         described.check(evolve(capture, body=capture.body.replace(right, wrong)))
+
+
+@pytest.mark.parametrize(
+    ("right", "wrong"),
+    [
+        (b"payment_details[order_reference]", b"payment_details[reference]"),
+        (b"payment_details[order_reference]=", b"payment_details[order_reference]=" + b"x" * 5_000),
+        (b"payment_details[order_reference]", b"payment_details"),
+    ],
+    ids=["unknown", "too_long", "flat"],
+)
+def test_a_reference_that_stripe_does_not_know_would_be_noticed(
+    sent: list[HttpRequest], right: bytes, wrong: bytes
+) -> None:
+    described = Described()
+    confirm = next(one for one in sent if one.path.endswith("/confirm"))
+    assert right in confirm.body
+
+    with pytest.raises(AssertionError):
+        described.check(evolve(confirm, body=confirm.body.replace(right, wrong)))
 
 
 def test_what_is_expanded_and_listed_may_be(sent: list[HttpRequest]) -> None:

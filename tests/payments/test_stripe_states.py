@@ -240,7 +240,7 @@ def test_of_two_orders_that_claim_one_payment_at_once_one_gets_it(stage: StripeS
         seen = [authorize(stage, ref, order) for order in orders]
         assert {(one.state, one.order_id) for one in seen} == {(PaymentState.AUTHORIZED, owner)}
         assert stage.effects(ref, "authorize") == 1
-        assert stage.intent(ref).metadata["oms_order_id"] == str(owner)
+        assert stage.intent(ref).payment_details["order_reference"] == f"oms-order.{owner}"
 
 
 def test_a_payment_that_the_browser_confirmed_is_claimed_and_not_confirmed_again(
@@ -268,6 +268,67 @@ def test_after_a_decline_another_order_may_use_the_payment_with_another_card(
     held = authorize(stage, ref, second)
 
     assert (held.state, held.order_id) == (PaymentState.AUTHORIZED, second)
+
+
+@pytest.mark.parametrize("keeps", [True, False], ids=["its_reference_stays", "and_does_not"])
+def test_an_order_takes_over_what_a_declined_one_left(stage: StripeStage, *, keeps: bool) -> None:
+    """Stripe does not say whether a confirm that was declined leaves its reference behind."""
+    ref, first, second = stage.a_payment_to_be_declined(TOTAL), uuid4(), uuid4()
+    intent = stage.intent(ref)
+    intent.keeps_details_of_a_decline = keeps
+    assert authorize(stage, ref, first).order_id == (first if keeps else None)
+    intent.status, intent.error, intent.decides = "requires_confirmation", None, "approve"
+
+    held = authorize(stage, ref, second)
+
+    assert (held.state, held.order_id) == (PaymentState.AUTHORIZED, second)
+    assert authorize(stage, ref, first).order_id == second
+    with pytest.raises(InvalidState):
+        stage.provider.cancel(Cancel(ref, first, "void-1", "key"))
+
+
+@pytest.mark.parametrize(
+    "written",
+    [
+        {"order_reference": "CART-17"},
+        {"order_reference": "oms-order.CART-17"},
+        {"order_reference": f"{uuid4()}"},
+        {"customer_reference": "JENNY"},
+        {"customer_reference": "JENNY", "order_reference": "CART-17"},
+    ],
+)
+def test_what_the_shop_wrote_for_the_card_networks_stays(
+    stage: StripeStage, written: dict[str, str]
+) -> None:
+    ref, order = stage.a_payment(TOTAL, payment_details=written), uuid4()
+    assert stage.provider.lookup(ref).order_id is None
+
+    held = authorize(stage, ref, order)
+
+    assert (held.state, held.order_id) == (PaymentState.AUTHORIZED, order)
+    assert stage.intent(ref).payment_details == written
+    assert stage.intent(ref).metadata == {"oms_order_id": str(order)}
+
+
+def test_orders_follow_each_other_on_one_payment_whatever_each_can_write(
+    stage: StripeStage,
+) -> None:
+    """Each is declined and leaves its mark: the last one counts, and also if it comes again."""
+    ref = stage.a_payment_to_be_declined(TOTAL)
+    intent = stage.intent(ref)
+    referenced, marked = [uuid4(), uuid4()], [uuid4(), uuid4(), uuid4()]
+    for order in (referenced[0], *marked[:2], referenced[1], marked[2]):
+        takes = order in referenced
+        stage.double.takes_references = lambda _, takes=takes: takes  # type: ignore[misc]
+
+        assert authorize(stage, ref, order).order_id == order
+
+        intent.status, intent.error = "requires_confirmation", None
+    intent.decides, stage.double.takes_references = "approve", lambda _: True
+
+    held = authorize(stage, ref, referenced[1])
+
+    assert (held.state, held.order_id) == (PaymentState.AUTHORIZED, referenced[1])
 
 
 @pytest.mark.parametrize("captured", [False, True])
@@ -327,10 +388,13 @@ _FIELDS = [
             "latest_charge",
             "metadata",
             "next_action",
+            "payment_details",
             "status",
         )
     ),
     ("metadata", "oms_order_id"),
+    ("metadata", "oms_instead_of"),
+    ("payment_details", "order_reference"),
     *(
         ("latest_charge", name)
         for name in ("amount", "amount_captured", "payment_method_details", "refunds", "status")
@@ -440,7 +504,8 @@ def a_stale_look_up(stage: StripeStage, ref: PaymentRef) -> HttpFault:
 
 
 def test_an_order_that_lost_the_claim_does_not_confirm_for_the_winner(stage: StripeStage) -> None:
-    ref, first = stage.a_confirmable_payment(TOTAL), uuid4()
+    shops = {"order_reference": "CART-17"}
+    ref, first = stage.a_payment(TOTAL, payment_details=shops), uuid4()
     stale = a_stale_look_up(stage, ref)
     stage.plan(LOST_BEFORE, ref, "authorize")
     with pytest.raises(OutcomeUnknown):

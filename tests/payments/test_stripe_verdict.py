@@ -5,6 +5,7 @@ from __future__ import annotations
 import inspect
 import json
 from collections.abc import Iterator
+from contextlib import suppress
 from typing import Any
 from uuid import uuid4
 
@@ -17,6 +18,7 @@ from urllib3.connection import HTTPConnection
 
 from oms_adapters.payments.stripe import StripePayments
 from oms_adapters.payments.stripe.verdict import INVALID_STATE_CODES, KINDS, judge
+from oms_core.domain.money import Money
 from oms_core.errors import (
     CredentialsRejected,
     IdempotencyMismatch,
@@ -28,7 +30,7 @@ from oms_core.errors import (
     PaymentTrouble,
     RetryableNotExecuted,
 )
-from oms_core.ports.payments import PaymentRef
+from oms_core.ports.payments import Authorize, PaymentRef
 from oms_core.testing import SimulatedClock
 from tests.support.http_faults import answers, html
 from tests.support.stripe_double import StripeStage
@@ -116,6 +118,39 @@ def test_every_answer_has_its_meaning(
         stage.provider.probe()
 
     assert (type(raised.value), raised.value.reason) == (trouble, reason)
+
+
+@pytest.mark.parametrize(
+    ("status", "said", "way_out"),
+    [
+        (400, {"param": "payment_details"}, True),
+        (400, {"param": "payment_details[order_reference]"}, True),
+        (400, {"param": "payment_details[order_reference]", "code": "parameter_unknown"}, True),
+        (400, {"param": "payment_details_of_another_kind"}, False),
+        (400, {"param": "return_url"}, False),
+        (400, {"param": ["payment_details"]}, False),
+        (400, {}, False),
+        (400, {"param": "payment_details", "code": "payment_intent_unexpected_state"}, False),
+        (400, {"param": "payment_details", "type": "idempotency_error"}, False),
+        (402, {"param": "payment_details", "code": "card_declined"}, False),
+        (403, {"param": "payment_details"}, False),
+        (500, {"param": "payment_details"}, False),
+    ],
+)
+def test_only_where_stripe_refuses_the_reference_itself_is_it_left_out(
+    stage: StripeStage, status: int, said: dict[str, Any], *, way_out: bool
+) -> None:
+    """After anything else a confirm without it might be a second one."""
+    ref = stage.a_confirmable_payment(Money(1_000, "USD"))
+    error = {"type": "invalid_request_error", "message": "No.", **said}
+    stage.plan(answers(status, json.dumps({"error": error}).encode()), ref, "authorize")
+
+    with suppress(PaymentTrouble):
+        stage.provider.authorize(Authorize(ref, Money(1_000, "USD"), uuid4(), "key"))
+
+    confirms = [key for one, key in stage.double.operations(ref.reference) if one == "authorize"]
+    assert len(confirms) == 1 + way_out
+    assert stage.effects(ref, "authorize") == int(way_out)
 
 
 def test_the_table_above_has_a_row_for_every_line_of_the_adapters() -> None:

@@ -13,6 +13,7 @@ from tests.support.stripe_double.double import (
     WEBHOOK_SECRET,
     StripeDouble,
     operation_of,
+    reference_of,
 )
 
 
@@ -24,6 +25,8 @@ class StripeBank(Bank):
     def __init__(self) -> None:
         self.double = StripeDouble(SystemClock())
         self.secrets = {"STRIPE_KEY": API_KEY, "STRIPE_WEBHOOK": WEBHOOK_SECRET}
+        self._without_details: set[str] = set()
+        self.double.takes_references = self._takes_references
         self._told: dict[str, list[object]] = {}
 
     @property
@@ -57,6 +60,19 @@ class StripeBank(Bank):
         intent = self.double.create(minor)
         self.double.confirm_in_the_browser(intent)
         return intent.id
+
+    def pays_with_a_reference_of_the_shop(self, minor: int) -> str:
+        """Make a payment in whose details the shop wrote something."""
+        return self.double.create(minor, payment_details={"order_reference": "CART-17"}).id
+
+    def pays_where_no_reference_is_taken(self, minor: int) -> str:
+        """Make a payment whose method may have no details."""
+        reference = self.double.create(minor).id
+        self._without_details.add(reference)
+        return reference
+
+    def _takes_references(self, request: HttpRequest) -> bool:
+        return reference_of(request) not in self._without_details
 
     def news(self, reference: str) -> Sequence[Letter]:
         """Tell of a PaymentIntent whenever it has changed."""

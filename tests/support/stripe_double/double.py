@@ -27,7 +27,7 @@ KEY_LASTS_S: Final = 86_400
 API_KEY: Final = "sk_test_4eC39HqLyjWDarjtT1zdp7dc"
 WEBHOOK_SECRET: Final = "whsec_MfKQ9r8GKYqrTwjUPD8ILPZIo2LaLaSw"
 _INTENT: Final = re.compile(r"/v1/payment_intents/(pi_\w+)(?:/(confirm|capture|cancel))?")
-_METADATA: Final = re.compile(r"metadata\[(\w+)\]")
+_NESTED: Final = re.compile(r"(\w+)\[(\w+)\]")
 _OPERATIONS: Final = {
     "confirm": "authorize",
     "capture": "capture",
@@ -55,10 +55,14 @@ class StripeDouble:
         """How often an operation did anything to a payment."""
         self.api_key_is_good = True
         self.permitted = True
+        self.takes_references: Callable[[HttpRequest], bool] = lambda _: True
+        """Whether an account, or a payment method, may have ``payment_details``."""
         self.fails_inside: Counter[str] = Counter()
         """Operations that fail with a 500 which Stripe stores under the key."""
         self.pauses_inside: Callable[[str], None] = lambda _: None
         """Called with the operation while its key is in use and before it has its effect."""
+        self.arrives: Callable[[HttpRequest], None] = lambda _: None
+        """Called with every request before anything is done for it."""
         self._keys: dict[str, _Stored] = {}
         self._running: set[str] = set()
         self._lock = threading.RLock()
@@ -82,7 +86,7 @@ class StripeDouble:
     def confirm_in_the_browser(self, intent: Intent) -> None:
         """Be the customer whose browser confirms, before there is an order."""
         with self._lock:
-            self.effects[intent.id, "authorize"] += intent.confirm(self.now)
+            self.effects[intent.id, "authorize"] += intent.confirm({}, self.now)
 
     def operations(self, reference: str) -> list[tuple[str, str | None]]:
         """Tell what was asked to change a payment: operations with their keys, in order."""
@@ -117,6 +121,7 @@ class StripeDouble:
     # -- HTTP --------------------------------------------------------------------------------
 
     def _answer(self, request: HttpRequest) -> HttpAnswer:
+        self.arrives(request)
         try:
             self._check_credentials(request)
             key = request.headers.get("idempotency-key")
@@ -182,6 +187,12 @@ class StripeDouble:
                     return self._refund(params)
                 case method, path if match := _INTENT.fullmatch(path):
                     intent = self._find(match[1])
+                    if _nested("payment_details", params) and not self.takes_references(request):
+                        raise Refused(
+                            400,
+                            param="payment_details[order_reference]",
+                            message="This payment method does not support payment_details.",
+                        )
                     if method == "POST":
                         self._change(intent, match[2], params)
                     return intent.document(_expand(params))
@@ -189,21 +200,23 @@ class StripeDouble:
                     raise Refused(404, message="Unrecognized request URL.")
 
     def _change(self, intent: Intent, verb: str | None, params: dict[str, str]) -> None:
-        metadata = _metadata(params)
+        metadata = _nested("metadata", params)
         match verb:
             case "confirm":
-                self.effects[intent.id, "authorize"] += intent.confirm(self.now)
+                self.effects[intent.id, "authorize"] += intent.confirm(
+                    _nested("payment_details", params), self.now
+                )
             case "capture":
                 self.effects[intent.id, "capture"] += intent.capture(params, self.now)
                 intent.metadata = {**intent.metadata, **metadata}
             case "cancel":
                 self.effects[intent.id, "cancel"] += intent.cancel(params, self.now)
             case _:
-                intent.update(metadata)
+                intent.update(params, metadata)
 
     def _refund(self, params: dict[str, str]) -> dict[str, Any]:
         intent = self._find(params["payment_intent"])
-        refund = intent.refund(params, _metadata(params), self.now)
+        refund = intent.refund(params, _nested("metadata", params), self.now)
         self.effects[intent.id, "refund"] += 1
         return intent.refund_document(refund)
 
@@ -251,8 +264,9 @@ def error_body(**error: Any) -> bytes:
     return json.dumps({"error": {"type": "invalid_request_error", **error}}).encode()
 
 
-def _metadata(params: dict[str, str]) -> dict[str, str]:
-    return {m[1]: value for name, value in params.items() if (m := _METADATA.fullmatch(name))}
+def _nested(outer: str, params: dict[str, str]) -> dict[str, str]:
+    matches = ((_NESTED.fullmatch(name), value) for name, value in params.items())
+    return {match[2]: value for match, value in matches if match and match[1] == outer}
 
 
 def _expand(params: dict[str, str]) -> list[str]:

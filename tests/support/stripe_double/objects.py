@@ -17,6 +17,11 @@ _CANCELABLE: Final = {
     "requires_action",
     "requires_capture",
 }
+_AMOUNT_MAY_CHANGE: Final = {
+    "requires_payment_method",
+    "requires_confirmation",
+    "requires_action",
+}
 
 
 @define
@@ -42,6 +47,7 @@ class Intent:
     created: int
     status: str = "requires_confirmation"
     metadata: dict[str, str] = field(factory=dict)
+    payment_details: dict[str, str] = field(factory=dict)
     capture_method: str = "manual"
     amount_capturable: int = 0
     amount_received: int = 0
@@ -60,6 +66,11 @@ class Intent:
     """succeeded; later: pending first; failed: pending first."""
     multicapture: bool = True
     lists_release: bool = True
+    may_be_confirmed_again: bool = False
+    """Whether it may be while the customer must act."""
+    keeps_details: bool = True
+    """Whether what a confirm says of the payment stands in it afterwards."""
+    keeps_details_of_a_decline: bool = True
     cancelable_while_processing: bool = True
 
     @property
@@ -71,10 +82,14 @@ class Intent:
         if self.status == "requires_capture" and now >= self.capture_before:
             self._release("automatic", now)
 
-    def confirm(self, now: int) -> bool:
+    def confirm(self, details: dict[str, str], now: int) -> bool:
         """Have the bank decide; tells whether that had an effect."""
-        if self.status != "requires_confirmation":
+        again = self.may_be_confirmed_again and self.status == "requires_action"
+        if self.status != "requires_confirmation" and not again:
             raise self.unexpected_state("confirm")
+        declined = self.decides == "decline"
+        if self.keeps_details_of_a_decline if declined else self.keeps_details:
+            self.payment_details = {**self.payment_details, **details}
         self.charges += 1
         self.charge_amount = self.amount
         match self.decides:
@@ -178,7 +193,13 @@ class Intent:
         self.refunds.append(refund)
         return refund
 
-    def update(self, metadata: dict[str, str]) -> None:
+    def update(self, params: dict[str, str], metadata: dict[str, str]) -> None:
+        if "amount" in params:
+            # Stripe: "You may only update the amount of a PaymentIntent with one of the following
+            # statuses: requires_payment_method, requires_confirmation, requires_action."
+            if self.status not in _AMOUNT_MAY_CHANGE:
+                raise self.unexpected_state("update the amount of")
+            self.amount = int(params["amount"])
         self.metadata = {**self.metadata, **metadata}
         # Stripe: last_payment_error "will be cleared if the PaymentIntent is later updated".
         self.error = None
@@ -231,6 +252,10 @@ class Intent:
             "livemode": False,
             "metadata": self.metadata,
             "next_action": self._next_action(),
+            "payment_details": {
+                name: self.payment_details.get(name)
+                for name in ("customer_reference", "order_reference")
+            },
             "payment_method_types": ["card"],
             "status": self.status,
         }

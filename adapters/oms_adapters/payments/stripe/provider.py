@@ -38,7 +38,11 @@ if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
     from uuid import UUID
 
-    from stripe.params import PaymentIntentCaptureParams, PaymentIntentConfirmParams
+    from stripe.params import (
+        PaymentIntentCaptureParams,
+        PaymentIntentConfirmParams,
+        PaymentIntentUpdateParams,
+    )
 
     from oms_core.ports.clock import Clock
     from oms_core.ports.payments import (
@@ -62,6 +66,8 @@ CAPABILITIES: Final = Capabilities(
 _INTENT: Final = "payment_intent"
 _EXPAND: Final = ["latest_charge.refunds"]
 _PAGE: Final = 100
+_STORED_FAILURES_MAX: Final = 5
+"""How many a mark gets past, within the day for which Stripe keeps them."""
 _TAKEN: Final = frozenset({PaymentState.CAPTURED, PaymentState.PARTIALLY_CAPTURED})
 _HELD: Final = frozenset({PaymentState.AUTHORIZED, PaymentState.PARTIALLY_CAPTURED})
 _VOID: Final = frozenset({PaymentState.CANCELLED, PaymentState.EXPIRED})
@@ -135,7 +141,8 @@ class StripePayments:
     def authorize(self, command: Authorize) -> PaymentSnapshot:
         """Confirm a PaymentIntent that awaits it; otherwise only tell its state.
 
-        A payment that the customer's browser confirmed is found held, and only marked.
+        The confirm itself says for which order. A payment that the customer's browser confirmed
+        is found held, and only marked.
 
         Raises:
             InvalidRequest: it is for another amount or currency than the order's; confirming
@@ -143,15 +150,14 @@ class StripePayments:
         """
         wanted = to_stripe(command.amount)
         intent = self._retrieve(command.ref)
-        if state_of(intent) is PaymentState.CONFIRMABLE:
-            _refuse_other_amount(intent, wanted, command.amount.currency)
-        intent = self._claimed(intent, command)
-        if (
-            state_of(intent) is PaymentState.CONFIRMABLE
-            and marks.owner_of(intent) == command.order_id
-        ):
-            return self._confirm(command)
-        return self._tell(intent)
+        if state_of(intent) is not PaymentState.CONFIRMABLE:
+            return self._tell(self._claimed(intent, command))
+        _refuse_other_amount(intent, wanted, command.amount.currency)
+        if marks.may_be_referenced(intent, command.order_id):
+            answer = self._confirm(command, marks.owner_reference(command.order_id))
+            if not _refuses_references(answer):
+                return self._confirmed(answer, command)
+        return self._marked_and_confirmed(intent, command)
 
     def capture(self, command: Capture) -> OperationResult:
         """Take money that is held; a final capture of a part releases the rest.
@@ -318,54 +324,107 @@ class StripePayments:
 
     # Acting
 
-    def _claimed(self, intent: Mapping[str, Any], command: Authorize) -> Mapping[str, Any]:
-        """Have the payment say for which order it is, before anything is held for it.
+    def _marked_and_confirmed(
+        self, intent: Mapping[str, Any], command: Authorize
+    ) -> PaymentSnapshot:
+        """Confirm a payment that has no room for a reference of ours, once its metadata says whose.
 
-        A payment that is taken, or held, for another order stays that order's. What is not
-        held yet may have been left by an order that failed, and is taken over.
+        Another order that was faster keeps it.
         """
-        owner, state = marks.owner_of(intent), state_of(intent)
-        free = owner is None and state in {*_HELD, *_TAKEN}
-        if owner == command.order_id or not (free or state is PaymentState.CONFIRMABLE):
-            return intent
+        if marks.owner_of(intent) != command.order_id:
+            intent = self._marked(intent, command)
+        if (
+            state_of(intent) is PaymentState.CONFIRMABLE
+            and marks.owner_of(intent) == command.order_id
+        ):
+            return self._confirmed(self._confirm(command), command)
+        return self._tell(self._claimed(intent, command))
+
+    def _claimed(self, intent: Mapping[str, Any], command: Authorize) -> Mapping[str, Any]:
+        """Have money that is held for nobody, such as after the browser confirmed, be the order's.
+
+        A payment that is taken, or held, for another order stays that order's.
+        """
+        is_free = marks.owner_of(intent) is None and state_of(intent) in {*_HELD, *_TAKEN}
+        return self._marked(intent, command) if is_free else intent
+
+    def _marked(
+        self, intent: Mapping[str, Any], command: Authorize, stored_failures: int = 0
+    ) -> Mapping[str, Any]:
+        """Have the payment's metadata say for which order it is, if it is as it was seen.
+
+        Several may try. Returns the payment as it is then, whoever it is for.
+        """
+        params: PaymentIntentUpdateParams = {
+            "metadata": marks.owner_mark(command.order_id, intent),
+            "expand": _EXPAND,
+        }
+        seen = "held"
+        if state_of(intent) is PaymentState.CONFIRMABLE:
+            seen = str(marks.owner_of(intent) or "nobody")
+            # As it is. Stripe changes no amount once money is held: the money of an order that
+            # confirmed after our look-up is not taken over.
+            params["amount"] = number(intent, "amount")
         # The same for all who saw the payment as it is: Stripe lets one of them through, and
         # tells the others that the key was used with other parameters.
-        key = f"oms-owner/{command.ref.reference}/{owner or 'nobody'}"
-        answer = self._mark_owner(command, key)
-        if isinstance(answer, Verdict) and answer.is_replay:
-            # A stored failure, repeated for a day.
-            answer = self._mark_owner(command, f"{command.key}/owner")
+        key = f"oms-owner/{command.ref.reference}/{seen}"
+        answer = self._update(command, params, f"{key}/{stored_failures}")
         if not isinstance(answer, Verdict):
             return answer
-        if isinstance(answer.trouble, IdempotencyMismatch | InvalidState):
-            return self._retrieve(command.ref)
-        raise answer.trouble
+        if not answer.is_replay:
+            if not isinstance(answer.trouble, IdempotencyMismatch | InvalidState):
+                raise answer.trouble
+            now = self._retrieve(command.ref)
+            if (marks.owner_of(now), state_of(now)) != (marks.owner_of(intent), state_of(intent)):
+                return now
+        # A failure that Stripe stored, maybe another order's, and repeats for a day. All go on
+        # to the next key, so that again one of them gets through.
+        if stored_failures == _STORED_FAILURES_MAX:
+            raise answer.trouble
+        return self._marked(intent, command, stored_failures + 1)
 
-    def _mark_owner(self, command: Authorize, key: str) -> Mapping[str, Any] | Verdict:
+    def _update(
+        self, command: Authorize, params: PaymentIntentUpdateParams, key: str
+    ) -> Mapping[str, Any] | Verdict:
         return self._account.attempt(
             lambda stripe: stripe.v1.payment_intents.update(
-                command.ref.reference,
-                {"metadata": marks.owner_mark(command.order_id), "expand": _EXPAND},
-                {"idempotency_key": key},
+                command.ref.reference, params, {"idempotency_key": key}
             ),
             about=_INTENT,
         )
 
-    def _confirm(self, command: Authorize) -> PaymentSnapshot:
+    def _confirm(
+        self, command: Authorize, order_reference: str | None = None
+    ) -> Mapping[str, Any] | Verdict:
+        """Have Stripe hold the money, and write in the same call for which order.
+
+        Without a reference the payment's metadata must say it.
+        """
         params: PaymentIntentConfirmParams = {"expand": _EXPAND}
+        key = command.key
+        if order_reference is not None:
+            params["payment_details"] = {"order_reference": order_reference}
+            # Stripe takes a key with one set of parameters only.
+            key = f"{command.key}/reference"
         if self._return_url is not None:
             params["return_url"] = self._return_url
-        answer = self._account.attempt(
+        return self._account.attempt(
             lambda stripe: stripe.v1.payment_intents.confirm(
-                command.ref.reference, params, {"idempotency_key": command.key}
+                command.ref.reference, params, {"idempotency_key": key}
             ),
             about=_INTENT,
         )
+
+    def _confirmed(
+        self, answer: Mapping[str, Any] | Verdict, command: Authorize
+    ) -> PaymentSnapshot:
+        """Tell what became of a payment after Stripe answered its confirm."""
         if not isinstance(answer, Verdict):
-            return self._tell(answer)
+            return self._tell(self._claimed(answer, command))
         if not isinstance(answer.trouble, InvalidState):
             raise answer.trouble
-        seen = self._tell(self._retrieve(command.ref))
+        # Somebody else confirmed it, maybe the browser, and then it does not say for whom.
+        seen = self._tell(self._claimed(self._retrieve(command.ref), command))
         if answer.is_decline and seen.state in {
             PaymentState.CONFIRMABLE,
             PaymentState.REQUIRES_ACTION,
@@ -425,6 +484,10 @@ def _refuse_other_currency(intent: Mapping[str, Any], currency: str) -> None:
 
 def _standing(intent: Mapping[str, Any]) -> str:
     return f"payment_is_{state_of(intent)}"
+
+
+def _refuses_references(answer: Mapping[str, Any] | Verdict) -> bool:
+    return isinstance(answer, Verdict) and answer.refused_parameter == "payment_details"
 
 
 def _may_succeed(refund: Mapping[str, Any]) -> bool:

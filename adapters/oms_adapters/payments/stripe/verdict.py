@@ -87,6 +87,8 @@ class Verdict:
     """What to raise."""
     is_decline: bool = False
     """The money was refused: a value, where the port has one for it."""
+    refused_parameter: str | None = None
+    """Which parameter Stripe does not take, so that it did nothing."""
     is_replay: bool = False
     """Stripe repeats an answer that it stored under the key, and will for as long as it does."""
 
@@ -101,9 +103,11 @@ def judge(error: Exception) -> Verdict:
         return Verdict(OutcomeUnknown(reason=word(type(error).__name__.lower(), "unknown_error")))
     headers = {str(name).lower(): value for name, value in _mapping(error.headers).items()}
     said = _mapping(_mapping(error.json_body).get("error"))
+    trouble = _of_the_answer(error.http_status, said, _seconds(headers.get("retry-after")))
     return Verdict(
-        _of_the_answer(error.http_status, said, _seconds(headers.get("retry-after"))),
+        trouble,
         is_decline=error.http_status == 402 and bool(said),  # noqa: PLR2004 - HTTP
+        refused_parameter=_outermost(said) if isinstance(trouble, InvalidRequest) else None,
         is_replay=headers.get("idempotent-replayed") == "true",
     )
 
@@ -136,6 +140,12 @@ def _of_the_network(cause: BaseException | None) -> PaymentTrouble:
         if isinstance(why, urllib3.exceptions.NewConnectionError):
             return RetryableNotExecuted(reason="cannot_connect")
     return OutcomeUnknown(reason="connection_broken")
+
+
+def _outermost(said: Mapping[Any, Any]) -> str | None:
+    """Name the parameter that an error is about; of ``a[b][c]`` that is ``a``."""
+    param = said.get("param")
+    return param.partition("[")[0] if isinstance(param, str) else None
 
 
 def _mapping(value: object) -> Mapping[Any, Any]:
