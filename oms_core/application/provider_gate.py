@@ -17,6 +17,7 @@ from typing import TYPE_CHECKING, Final, TypeVar
 
 from attrs import evolve, frozen
 
+from oms_core.application.at_work import away
 from oms_core.errors import (
     CredentialsRejected,
     IdempotencyMismatch,
@@ -153,7 +154,8 @@ class ProviderGate:
     def _ask(self, ref: PaymentRef, call: Callable[[], T]) -> T:
         tries = self._trouble is not None and self._let_pass()
         try:
-            answer = call()
+            with away():
+                answer = call()
         except CredentialsRejected as rejected:
             self._rejected(ref, rejected, tries=tries)
             raise

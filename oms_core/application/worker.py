@@ -13,6 +13,7 @@ from uuid import uuid4
 
 from attrs import frozen
 
+from oms_core.application.at_work import AtWork
 from oms_core.application.event_relay import BATCH_MAX
 from oms_core.application.fair_queue import FairQueue
 from oms_core.application.outbox_relay import OutboxRelay
@@ -63,6 +64,10 @@ class WorkerSettings:
     relay_pause_s: float = 0.1
     """How long events gather before the next batch of them leaves: one batch costs three writes
     of the store, however much is in it. A full batch is followed by the next at once.
+    """
+    at_once: int = 8
+    """Orders that are worked on at once, of all tenants together; those that wait for a payment
+    provider are not counted. More only helps a store that is far away.
     """
 
 
@@ -117,6 +122,7 @@ class Worker:
         self._queue: FairQueue[_Turn] = FairQueue(
             threads=settings.threads, places=settings.queue_max
         )
+        self._at_work = AtWork(settings.at_once)
         self._wants_more = False
         self._on_relayed = on_relayed
         self._threads: list[threading.Thread] = []
@@ -207,7 +213,8 @@ class Worker:
                     # It waited too long for its turn: nobody's failure.
                     self._give_back(claim)
                 else:
-                    self._runner.drive(claim)
+                    with self._at_work.place():
+                        self._runner.drive(claim)
             except StoreUnavailable:
                 _log.warning("store unavailable", extra={"order_id": str(claim.order.id)})
                 self._stopping.wait(_STORE_PAUSE_S)

@@ -62,6 +62,7 @@ def a_system(
     queue_max: int = 8,
     lease_s: float = 30.0,
     room_wait_s: float = 0.05,
+    at_once: int = 8,
 ) -> OrderManagement:
     system = OrderManagement(
         storage=storage or MemoryStorage(),
@@ -70,7 +71,7 @@ def a_system(
         publisher=publisher,
         settings=Settings(
             runner=RunnerSettings(lease_s=lease_s),
-            worker=WorkerSettings(threads, poll_s, queue_max, room_wait_s),
+            worker=WorkerSettings(threads, poll_s, queue_max, room_wait_s, at_once=at_once),
         ),
     )
     delivery = AdjustStock(sku=ARMCHAIR, quantity_delta=1_000, reason="delivery")
@@ -178,9 +179,11 @@ def test_many_clients_and_two_workers_on_one_store_drive_every_order_once() -> N
     assert all(row.authorizations == 1 for row in payments.audit())
 
 
-def test_one_order_that_hangs_does_not_hold_up_the_others() -> None:
+@pytest.mark.parametrize("at_once", [1, 8])
+def test_one_order_that_hangs_does_not_hold_up_the_others(at_once: int) -> None:
+    """Not even where one order is worked on at a time: at a provider nobody works."""
     gate = Gate()
-    system = a_system(payments=gate, threads=2)
+    system = a_system(payments=gate, threads=2, at_once=at_once)
 
     with system.running():
         slow = place(system, 1, "slow_card")

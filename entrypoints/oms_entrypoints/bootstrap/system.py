@@ -113,6 +113,8 @@ def _settings(config: Config) -> Settings:
             },
         ),
         runner=RunnerSettings(lease_s=worker.lease_s),
-        worker=WorkerSettings(worker.threads, worker.poll_s, worker.queue_max),
+        worker=WorkerSettings(
+            worker.threads, worker.poll_s, worker.queue_max, at_once=worker.at_once
+        ),
         keep_events_s=config.events.keep_days * _DAY_S or None,
     )

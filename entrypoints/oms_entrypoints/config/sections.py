@@ -441,6 +441,11 @@ class WorkerSection:
     queue_max: int = setting(
         Whole(1, 100_000), default=_WORKER.queue_max, says="Orders of one tenant claimed ahead."
     )
+    at_once: int = setting(
+        Whole(1, 1_000),
+        default=_WORKER.at_once,
+        says="Orders worked on at once, per process; those at a payment provider not counted.",
+    )
     lease_s: float = setting(
         Seconds(1, 3_600),
         default=_RUNNER.lease_s,
