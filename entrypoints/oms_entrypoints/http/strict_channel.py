@@ -7,13 +7,13 @@ closed, before the application sees anything.
 
 from __future__ import annotations
 
-import os
 from typing import Any, Final
 
 from waitress.channel import HTTPChannel
 from waitress.parser import HTTPRequestParser, ParsingError
-from waitress.task import ErrorTask
+from waitress.task import ErrorTask, WSGITask
 
+from oms_entrypoints.http.headers import new_request_id
 from oms_entrypoints.http.problems import PROBLEM_TYPE, problem_of_status, title_of
 
 _FOLDED: Final = (b"\r\n ", b"\r\n\t")
@@ -55,7 +55,7 @@ class ProblemTask(ErrorTask):
         """Send a problem with the status that waitress chose, and close."""
         error = self.request.error
         status = 500 if error is None else error.code
-        request_id = os.urandom(16).hex()
+        request_id = new_request_id()
         body = problem_of_status(status).to_json(request_id)
         self.status = f"{status} {title_of(status)}"
         self.response_headers.extend(
@@ -71,8 +71,46 @@ class ProblemTask(ErrorTask):
         self.write(body)
 
 
+class WholeTask(WSGITask):
+    """Sends the head of an answer with the first piece of its body, not before it.
+
+    Two pieces are two calls of the system, and after each the thread queues for Python's lock.
+    """
+
+    channel: Any
+
+    def write(self, data: bytes) -> None:
+        """Send *data*, and before it the head if that has not been sent."""
+        if self.wrote_header:
+            super().write(data)
+            return
+        channel, gathered = self.channel, _Gathering(self.channel)
+        self.channel = gathered
+        try:
+            super().write(data)
+        finally:
+            self.channel = channel
+        channel.write_soon(b"".join(gathered.pieces))
+
+
+class _Gathering:
+    """A connection that keeps what is written to it."""
+
+    def __init__(self, channel: Any) -> None:
+        self._channel = channel
+        self.pieces: list[bytes] = []
+
+    def __getattr__(self, name: str) -> Any:
+        return getattr(self._channel, name)
+
+    def write_soon(self, piece: bytes) -> int:
+        self.pieces.append(piece)
+        return len(piece)
+
+
 class StrictChannel(HTTPChannel):
-    """A connection that uses both."""
+    """A connection that uses all of them."""
 
     parser_class = StrictParser
+    task_class = WholeTask
     error_task_class = ProblemTask
