@@ -18,6 +18,8 @@ if TYPE_CHECKING:
 
     from oms_entrypoints.http.settings import HttpSettings, WsgiApp
 
+_GATHER_S: Final = 0.001
+"""How long requests come together while all threads are busy."""
 _LOOK_S: Final = 0.05
 """How often a stopping server looks whether everything is answered."""
 _BODY_MARGIN_BYTES: Final = 65_536
@@ -74,6 +76,10 @@ class WaitressServer:
     def _run(self) -> None:
         channels = self._server._map  # noqa: SLF001 - waitress has no other name for it
         while not self._stopping.is_set():
+            if self._server.task_dispatcher.queue:
+                # Requests wait for a thread. For every look each connection is asked what it
+                # wants, so what would only wait longer is read together.
+                time.sleep(_GATHER_S)
             wasyncore.loop(timeout=1.0, use_poll=True, map=channels, count=1)
         # Whatever had reached us when the stop came is read, and so counts as asked.
         wasyncore.loop(timeout=0.0, use_poll=True, map=channels, count=1)
