@@ -422,6 +422,15 @@ def test_a_ledger_that_is_gone_leaves_the_outcome_unknown(
         payments.lookup(CARD)
 
 
+def test_a_probe_reads_the_books(database: SqliteDatabase, clock: SimulatedClock) -> None:
+    payments = SimulatedPayments(SqliteLedger(database), clock)
+    payments.probe()
+    database.write(lambda connection: connection.execute("DROP TABLE simulated_payments").close())
+
+    with pytest.raises(OutcomeUnknown, match="ledger_"):
+        payments.probe()
+
+
 RIVAL = """
 import sys
 from uuid import UUID, uuid4

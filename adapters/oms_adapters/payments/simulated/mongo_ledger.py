@@ -54,37 +54,58 @@ class MongoLedger:
         self._database = database
         database.migrate(SCHEMA)
 
-    def write(self, change: Callable[[Books], T]) -> T:
+    def write(
+        self, account: str, tenant_id: UUID, reference: str, change: Callable[[Books], T]
+    ) -> T:
         """Run *change* in a transaction; return once it is durable."""
-        return self._database.transact(lambda session: change(_MongoBooks(self._database, session)))
+        return self._database.transact(
+            lambda session: change(
+                _MongoBooks(self._database, session, account, tenant_id, reference)
+            )
+        )
 
-    def read(self, question: Callable[[Books], T]) -> T:
+    def payment(self, account: str, tenant_id: UUID, reference: str) -> PaymentRecord | None:
+        """Find a payment as it is durable."""
+        return self.write(account, tenant_id, reference, lambda books: books.payment())
+
+    def go_through(self, account: str, question: Callable[[Iterator[PaymentRecord]], T]) -> T:
         """Run *question* on what is durable, as of one moment."""
-        return self.write(question)
+        payments = self._database.collection(PAYMENTS)
+
+        def asked(session: ClientSession) -> T:
+            found = (
+                payments.find({"account": account}, session=session)
+                .sort([("tenant", 1), ("reference", 1)])
+                .hint(_BY_ACCOUNT.name)
+            )
+            return question(_JSON.loads(each["document"], PaymentRecord) for each in found)
+
+        return self._database.transact(asked)
 
 
 class _MongoBooks:
-    def __init__(self, database: MongoDatabase, session: ClientSession) -> None:
+    def __init__(
+        self,
+        database: MongoDatabase,
+        session: ClientSession,
+        account: str,
+        tenant_id: UUID,
+        reference: str,
+    ) -> None:
         self._payments = database.collection(PAYMENTS)
         self._keys = database.collection(KEYS)
         self._session = session
+        self._account = account
+        self._tenant_id = tenant_id
+        self._reference = reference
 
-    def payment(self, account: str, tenant_id: UUID, reference: str) -> PaymentRecord | None:
-        wanted = {"_id": name_of(account, tenant_id, reference)}
+    def payment(self) -> PaymentRecord | None:
+        wanted = {"_id": name_of(self._account, self._tenant_id, self._reference)}
         found = self._payments.find_one(wanted, session=self._session)
         return None if found is None else _JSON.loads(found["document"], PaymentRecord)
 
-    def payments(self, account: str) -> Iterator[PaymentRecord]:
-        found = (
-            self._payments.find({"account": account}, session=self._session)
-            .sort([("tenant", 1), ("reference", 1)])
-            .hint(_BY_ACCOUNT.name)
-        )
-        for each in found:
-            yield _JSON.loads(each["document"], PaymentRecord)
-
-    def key(self, account: str, tenant_id: UUID, key: str) -> KeyRecord | None:
-        wanted = {"_id": name_of(account, tenant_id, key)}
+    def key(self, key: str) -> KeyRecord | None:
+        wanted = {"_id": name_of(self._account, self._tenant_id, key)}
         found = self._keys.find_one(wanted, session=self._session)
         return None if found is None else _JSON.loads(found["document"], KeyRecord)
 
