@@ -25,6 +25,8 @@ from oms_adapters.inbox.sqlite import SqliteInbox
 from oms_adapters.inventory.mongodb import MongoInventory
 from oms_adapters.inventory.sqlite import SqliteInventory
 from oms_adapters.mongodb import ArrivingDatabase, MongoDatabase
+from oms_adapters.payments.simulated import SimulatedPayments, SqliteLedger
+from oms_adapters.payments.simulated.mongo_ledger import MongoLedger
 from oms_adapters.sqlite import DepartingFile, SqliteDatabase
 from oms_adapters.storage.mongodb import MongoStorage
 from oms_adapters.storage.sqlite import SqliteStorage
@@ -38,9 +40,12 @@ from oms_core.domain.inventory import (
     StockItem,
     StockMovement,
 )
+from oms_core.domain.money import Money
 from oms_core.domain.order_status import OrderStatus
-from oms_core.errors import StoreUnusable
+from oms_core.domain.payment import PaymentState
+from oms_core.errors import IdempotencyMismatch, PaymentTrouble, StoreUnusable
 from oms_core.ports.inbox import InboxState
+from oms_core.ports.payments import Authorize, Capture, PaymentRef
 from oms_core.ports.storage import Added, OrderQuery
 from oms_core.ports.subscriptions import Subscribed
 from oms_core.testing import NOON, SimulatedClock, a_scope, an_order, with_status
@@ -54,6 +59,7 @@ from tests.support import mongo_server
 from tests.support.command_line import started
 
 ARMCHAIR, LAMP = StockItem("CRUNCHY-ARMCHAIR"), StockItem("WOBBLY-LAMP", "north")
+DAY_S = 86_400
 SHELVES = [shelf.name for each in CARRIED for shelf in named(each.sqlite_shelves)]
 
 
@@ -277,6 +283,111 @@ def test_subscriptions_arrive_with_their_secrets_and_what_is_held_and_dead(
         assert again is not None, "the claim of a dead holder is not carried"
         assert again.progress.version > held.progress.version
         assert not after.record(ACME_SCOPE, claimed.subscription.id, held.progress), "outdated"
+
+
+CARDS = [PaymentRef(ACME, f"card-\x00-{number}") for number in range(BATCH + 3)]
+TOTAL, ORDER = Money.of("19.99", "USD"), UUID(int=7)
+DECLINED, FAILING = PaymentRef(ACME, "sim_declined_once"), PaymentRef(ACME, "sim_error_replayed")
+UNHELD = PaymentRef(ACME, "card-unheld")
+
+
+def hold(ref: PaymentRef, key: str) -> Authorize:
+    return Authorize(ref, TOTAL, ORDER, key)
+
+
+CALLS: list[Callable[[SimulatedPayments], object]] = [
+    lambda bank: bank.authorize(hold(CARDS[0], "key-0")),
+    lambda bank: bank.capture(Capture(CARDS[0], TOTAL, "shipment", "capture")),
+    lambda bank: bank.authorize(hold(DECLINED, DECLINED.reference)),
+    lambda bank: bank.authorize(hold(FAILING, "failing")),
+    lambda bank: bank.authorize(hold(UNHELD, "key-0")),
+    lambda bank: bank.capture(Capture(UNHELD, TOTAL, "shipment", f"key-{BATCH + 2}")),
+    lambda bank: bank.capture(Capture(UNHELD, TOTAL, "shipment", "new")),
+    lambda bank: bank.lookup(CARDS[-1]),
+    lambda bank: bank.audit(),
+]
+
+
+def answers_of(bank: SimulatedPayments) -> list[object]:
+    def answer(call: Callable[[SimulatedPayments], object]) -> object:
+        try:
+            return call(bank)
+        except PaymentTrouble as trouble:
+            return trouble.code, trouble.reason
+
+    return [answer(call) for call in CALLS]
+
+
+def use_the_bank(path: Path, clock: SimulatedClock) -> list[object]:
+    """Fill the books in the file; return what it answers from then on."""
+    with SqliteDatabase(path) as database:
+        bank = SimulatedPayments(SqliteLedger(database), clock)
+        for number, card in enumerate(CARDS):
+            bank.authorize(hold(card, f"key-{number}"))
+        answers_of(bank)
+        bank.give_another_card(DECLINED)
+        return answers_of(bank)
+
+
+def test_the_simulated_books_arrive_and_every_key_stands_for_what_it_was_used_for(
+    path: Path, name: str
+) -> None:
+    clock = SimulatedClock()
+    answers = use_the_bank(path, clock)
+
+    sums = carry(path, name)
+
+    with MongoDatabase(mongo_server.uri(), name) as database:
+        bank = SimulatedPayments(MongoLedger(database), clock)
+        assert answers_of(bank) == answers
+        assert IdempotencyMismatch.code in {a[0] for a in answers if isinstance(a, tuple)}
+        assert sums["simulated_payments"].entries == len(CARDS) + 3
+        assert sums["simulated_payment_keys"].entries == len(CARDS) + 3
+        clock.advance(bank.capabilities.key_ttl_s)
+        assert bank.authorize(hold(UNHELD, "key-0")).state is PaymentState.AUTHORIZED
+        refusal(IdempotencyMismatch, lambda: bank.authorize(hold(CARDS[0], "key-0")))
+        assert sum(row.authorizations for row in bank.audit()) == len(CARDS) + 1
+
+
+def test_keys_that_were_used_anew_between_two_runs_arrive_as_they_are_in_the_end(
+    path: Path, name: str
+) -> None:
+    clock = SimulatedClock()
+    use_the_bank(path, clock)
+
+    def interrupt(step: Step) -> None:
+        if (step.doing, step.shelf, step.done) == ("carry", "simulated_payment_keys", BATCH):
+            raise Interrupted
+
+    with pytest.raises(Interrupted):
+        carry(path, name, interrupt)
+    clock.advance(DAY_S)
+    with SqliteDatabase(path) as file:
+        before = SimulatedPayments(SqliteLedger(file), clock)
+        before.authorize(hold(UNHELD, "key-0"))
+        answers_of(before)
+        answers = answers_of(before)
+
+    carry(path, name)
+
+    with MongoDatabase(mongo_server.uri(), name) as database:
+        assert answers_of(SimulatedPayments(MongoLedger(database), clock)) == answers
+
+
+@pytest.mark.parametrize("shelf", ["simulated_payments", "simulated_payment_keys"])
+def test_a_payment_or_a_key_that_differs_is_found(path: Path, name: str, shelf: str) -> None:
+    use_the_bank(path, SimulatedClock())
+    of_shelf = {"reference": {"$exists": shelf == "simulated_payments"}}
+    stored = mongo_server.client()[name].simulated_payments
+
+    def interfere(step: Step) -> None:
+        if (step.doing, step.shelf) == ("carry", SHELVES[-1]):
+            stored.delete_one(of_shelf)
+
+    error = refusal(StoreUnusable, lambda: carry(path, name, interfere))
+
+    there = len(CARDS) + 3
+    assert f"holds: {shelf} ({there} there, {there - 1} arrived)." in error.sentence
 
 
 def test_a_run_that_is_killed_goes_on_behind_the_last_batch_that_arrived(

@@ -16,10 +16,11 @@ from oms_adapters.inbox.mongodb import MongoInbox
 from oms_adapters.inventory.mongodb import MongoInventory
 from oms_adapters.mongodb import MongoDatabase
 from oms_adapters.payments.simulated import MemoryLedger, SimulatedPayments
+from oms_adapters.payments.simulated.mongo_ledger import MongoLedger
 from oms_adapters.storage.mongodb import MongoStorage
 from oms_adapters.storage.mongodb.payment_claim_audit import MongoPaymentClaimAudit
 from oms_adapters.storage.mongodb.payment_claims import claim_id_of
-from oms_core import NewLineItem, OrderManagement, PlaceOrder
+from oms_core import Money, NewLineItem, OrderManagement, PlaceOrder
 from oms_core.domain.inventory import (
     Allocation,
     AllocationModel,
@@ -29,12 +30,12 @@ from oms_core.domain.inventory import (
 )
 from oms_core.domain.order_status import OrderStatus
 from oms_core.domain.saga_position import SagaState
-from oms_core.errors import StaleVersion
+from oms_core.errors import InvalidState, StaleVersion
 from oms_core.ports.inbox import InboxState
 from oms_core.ports.job_turns import Turn
-from oms_core.ports.payments import PaymentRef, ProviderEvent
+from oms_core.ports.payments import Authorize, Cancel, Capture, PaymentRef, ProviderEvent
 from oms_core.ports.storage import Added, OrderPlace, OrderQuery
-from oms_core.testing import NOON, a_scope, an_order, with_status
+from oms_core.testing import NOON, SimulatedClock, a_scope, an_order, with_status
 from oms_core.testing.refusal import refusal
 from tests.support import mongo_server
 from tests.support.lossy_wire import LossyWire
@@ -46,7 +47,7 @@ SOFT = Allocation(AllocationModel.SOFT, ttl_s=0.0)
 ARMCHAIR, LAMP = StockItem("CRUNCHY-ARMCHAIR"), StockItem("WOBBLY-LAMP", "north")
 
 EXPLAINED = {"aggregate", "delete", "find", "update"}
-NOT_EXPLAINED = {"abortTransaction", "commitTransaction", "insert"}
+NOT_EXPLAINED = {"abortTransaction", "commitTransaction", "getMore", "insert"}
 OPENING = {"create", "createIndexes", "listIndexes", "listCollections"}
 OF_THE_SESSION = ("lsid", "txnNumber", "startTransaction", "autocommit", "$clusterTime")
 NOT_FOR_EXPLAIN = (*OF_THE_SESSION, "writeConcern", "readConcern", "$db", "$readPreference")
@@ -271,6 +272,57 @@ def test_no_command_about_notifications_scans_or_sorts(
     assert used_indexes(database, wire) == indexes_of(database, "inbox")
 
 
+def test_no_command_about_simulated_payments_scans_or_sorts(
+    recorded: tuple[MongoDatabase, LossyWire],
+) -> None:
+    database, wire = recorded
+    clock, tenant = SimulatedClock(), a_scope().tenant_id
+    payments = SimulatedPayments(MongoLedger(database), clock)
+    total, order = Money.of("19.99", "USD"), an_order("mine").id
+    card, other_card = PaymentRef(tenant, "card-1"), PaymentRef(tenant, "card-2")
+    hold = Authorize(card, total, order, "key-1")
+    payments.authorize(hold)
+    there = mongo_server.client()[database.name].simulated_payments
+    (pattern,) = there.find()
+    there.insert_many(
+        pattern
+        | {"_id": number, "reference": f"card-{number}", "keys": [{"name": number, "document": ""}]}
+        for number in range(mongo_server.ORDERS)
+    )
+    payments.capture(Capture(card, total, "shipment", "key-2"))
+    payments.lookup(card)
+    refusal(InvalidState, lambda: payments.capture(Capture(other_card, total, "s", "key-3")))
+    clock.advance(payments.capabilities.key_ttl_s)
+    payments.authorize(Authorize(other_card, total, order, hold.key))
+
+    rows = payments.audit()
+
+    # Of the other card there are two: a capture names no order.
+    assert len(rows) == mongo_server.ORDERS + 3
+    assert len(wire.sent) >= 15
+    assert used_indexes(database, wire) == indexes_of(database, "simulated_payments")
+
+
+def test_a_call_that_changes_a_simulated_payment_is_one_read_and_one_write(
+    recorded: tuple[MongoDatabase, LossyWire],
+) -> None:
+    database, wire = recorded
+    payments = SimulatedPayments(MongoLedger(database))
+    total, order = Money.of("19.99", "USD"), an_order("mine").id
+    card = PaymentRef(a_scope().tenant_id, "card-mine")
+    hold = Authorize(card, total, order, "key-1")
+    payments.authorize(Authorize(PaymentRef(card.tenant_id, "warm-up"), total, order, "warm-up"))
+    before = len(wire.sent)
+
+    payments.authorize(hold)
+    payments.capture(Capture(card, total, "shipment", "key-2"))
+    payments.authorize(hold)
+    payments.lookup(card)
+
+    kinds = [next(iter(command)) for command in wire.sent[before:]]
+    assert kinds == ["find", "insert", "find", "update", "find", "find"]
+
+
 def test_storing_a_notification_is_one_round_trip_and_nothing_to_apply_is_one(
     recorded: tuple[MongoDatabase, LossyWire],
 ) -> None:
@@ -371,6 +423,10 @@ def test_every_write_waits_for_the_journals_of_a_majority_and_every_read_is_of_c
     inbox.store("pay", [ProviderEvent("evt-1", ref, "paid")], at=NOON)
     inbox.store("pay", [ProviderEvent(f"evt-{n}", ref, "paid") for n in (1, 2)], at=NOON)
     inbox.mark(inbox.claim_new("worker", limit=5, lease_s=30), InboxState.APPLIED)
+    payments = SimulatedPayments(MongoLedger(database))
+    hold = Authorize(ref, Money.of("19.99", "USD"), added.order.id, "key-1")
+    payments.authorize(hold)
+    payments.cancel(Cancel(ref, added.order.id, "void", "key-2"))
 
     in_transactions = [command for command in wire.sent if "autocommit" in command]
     alone = [command for command in wire.sent if "autocommit" not in command]

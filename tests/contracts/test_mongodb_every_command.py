@@ -108,7 +108,7 @@ KINDS: Final[dict[Callable[[MongoDatabase], Facts], set[str]]] = {
     make_collections: {"create", "createIndexes", "listCollections", *OPENING},
     a_life_of_orders: {"aggregate", "commitTransaction", "insert", *OPENING},
     a_life_of_stock: {"commitTransaction", "insert", *OPENING},
-    a_life_of_money: {"commitTransaction", *OPENING},
+    a_life_of_money: {"insert", *OPENING},
     a_life_of_notifications: {"aggregate", "commitTransaction", "insert", *OPENING},
 }
 """The kinds of commands of each life, those of opening the database among them."""

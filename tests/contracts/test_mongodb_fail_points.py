@@ -9,10 +9,13 @@ import pytest
 
 from oms_adapters.inventory.mongodb import MongoInventory
 from oms_adapters.mongodb import MongoDatabase
+from oms_adapters.payments.simulated import SimulatedPayments
+from oms_adapters.payments.simulated.mongo_ledger import MongoLedger
 from oms_adapters.storage.mongodb import MongoStorage
 from oms_core.domain.inventory import Allocation, Demand, Reserved, StockItem, StockMovement
 from oms_core.domain.order_status import OrderStatus
-from oms_core.errors import StoreUnavailable
+from oms_core.errors import RetryableNotExecuted, StoreUnavailable
+from oms_core.ports.payments import Authorize, Capture, PaymentRef
 from oms_core.ports.storage import Added
 from oms_core.testing import NOON, a_scope, an_order, with_status
 from oms_core.testing.refusal import refusal
@@ -86,6 +89,29 @@ def test_a_fault_that_passes_reaches_nobody_and_nothing_happens_twice(
     (level,) = inventory.levels(a_scope()).levels
     assert (level.on_hand, level.reserved) == (9, 2)
     assert len(inventory.movements(a_scope(), ARMCHAIR)) == 1
+
+
+@pytest.mark.parametrize(
+    ("name", "kind"), [case for case in CASES if case[1] in {"find", "insert", "update"}]
+)
+def test_a_fault_that_passes_changes_no_answer_of_the_simulated_provider(
+    database: MongoDatabase, name: str, kind: str
+) -> None:
+    """Of the first call nothing is kept but that it was refused: the second must be one."""
+    payments = SimulatedPayments(MongoLedger(database))
+    order, card = an_order(), PaymentRef(a_scope().tenant_id, "sim_not_executed_once")
+    hold = Authorize(card, order.total, order.id, "key-1")
+
+    with failing(kind, FAULTS[name], times=2):
+        refusal(RetryableNotExecuted, lambda: payments.authorize(hold))
+        payments.authorize(hold)
+        payments.capture(Capture(card, order.total, "shipment", "key-2"))
+
+    done = [one for row in payments.audit() for one in row.operations]
+    assert [(one.operation, one.keys, one.effects) for one in done] == [
+        ("authorize", 1, 1),
+        ("capture", 1, 1),
+    ]
 
 
 def test_a_fault_that_stays_is_told_as_unavailable_within_a_bounded_time(

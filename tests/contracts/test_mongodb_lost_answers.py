@@ -51,7 +51,7 @@ def a_database(
 LIVES: dict[Callable[[MongoDatabase], Facts], set[str]] = {
     a_life_of_orders: {"insert", "update", "find", "aggregate"},
     a_life_of_stock: {"insert", "update", "find", "commitTransaction"},
-    a_life_of_money: {"find", "update", "commitTransaction"},
+    a_life_of_money: {"find", "insert", "update"},
     a_life_of_notifications: {"insert", "update", "find", "aggregate", "commitTransaction"},
 }
 """Each life, and the kinds of commands that get lost in it."""

@@ -16,6 +16,7 @@ from oms_adapters.payments.simulated import (
     SimulatedPayments,
     SqliteLedger,
 )
+from oms_adapters.payments.simulated.mongo_ledger import MongoLedger
 from oms_adapters.sqlite import SqliteDatabase
 from oms_core.domain.money import MINOR_UNITS_MAX, Money
 from oms_core.errors import (
@@ -27,6 +28,7 @@ from oms_core.errors import (
 from oms_core.ports.payments import Capabilities, PaymentRef
 from oms_core.testing import SimulatedClock
 from oms_core.testing.payment_contract import PaymentContract, PaymentStage, SignedNotification
+from tests.support import mongo_server
 
 CAPABILITIES = Capabilities(can_reauthorize=True)
 SECRET = "whsec_" + base64.b64encode(b"a secret of the simulated bank").decode()
@@ -170,3 +172,16 @@ class TestSimulatedPaymentsInSqlite(PaymentContract):
     def teardown_method(self) -> None:
         super().teardown_method()
         self.resources.close()
+
+
+class TestSimulatedPaymentsInMongodb(PaymentContract):
+    def setup_method(self) -> None:
+        self.database = mongo_server.emptied_database()
+        super().setup_method()
+
+    def make_stage(self, clock: SimulatedClock) -> PaymentStage:
+        return SimulatedStage(MongoLedger(self.database), clock)
+
+    def teardown_method(self) -> None:
+        super().teardown_method()
+        self.database.close()

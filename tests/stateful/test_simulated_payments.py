@@ -1,4 +1,4 @@
-"""The simulated provider in memory, in SQLite and on paper come to the same sums."""
+"""The simulated provider in memory, in SQLite, in MongoDB and on paper comes to the same sums."""
 
 import tempfile
 from collections.abc import Callable
@@ -6,9 +6,11 @@ from pathlib import Path
 from uuid import UUID
 
 from attrs import define, field
+from hypothesis import settings
 from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, rule
 
+from oms_adapters.mongodb import MongoDatabase
 from oms_adapters.payments.simulated import (
     Fault,
     MemoryLedger,
@@ -16,6 +18,7 @@ from oms_adapters.payments.simulated import (
     SimulatedPayments,
     SqliteLedger,
 )
+from oms_adapters.payments.simulated.mongo_ledger import MongoLedger
 from oms_adapters.sqlite import SqliteDatabase
 from oms_core.domain.money import Money
 from oms_core.errors import OutcomeUnknown, PaymentTrouble, RetryableNotExecuted
@@ -29,6 +32,7 @@ from oms_core.ports.payments import (
     Refund,
 )
 from oms_core.testing import SimulatedClock
+from tests.support import mongo_server
 
 TENANT = UUID("7e4a0000-0000-4000-8000-000000000001")
 ORDERS = [UUID(f"0de50000-0000-4000-8000-00000000000{n}") for n in (1, 2)]
@@ -123,7 +127,9 @@ class Paper:
 
 
 class SimulatedPaymentsAgree(RuleBasedStateMachine):
-    """Sends the same calls to both ledgers, and expects what stands on paper."""
+    """Sends the same calls to books in memory and in SQLite, and expects what stands on paper."""
+
+    database: SqliteDatabase | MongoDatabase
 
     @initialize()
     def open_the_books(self) -> None:
@@ -137,7 +143,7 @@ class SimulatedPaymentsAgree(RuleBasedStateMachine):
 
     def open_database(self) -> None:
         self.database = SqliteDatabase(Path(self.folder.name) / "oms.db")
-        self.in_sqlite = SimulatedPayments(SqliteLedger(self.database), self.clock)
+        self.kept = SimulatedPayments(SqliteLedger(self.database), self.clock)
 
     def teardown(self) -> None:
         if hasattr(self, "database"):
@@ -205,7 +211,7 @@ class SimulatedPaymentsAgree(RuleBasedStateMachine):
     def plan_trouble(self, reference: str, operation: str, executed: bool) -> None:  # noqa: FBT001
         kind = OutcomeUnknown if executed else RetryableNotExecuted
         fault = Fault((Operation(operation),), kind.code, "planned", executed=executed)
-        for provider in (self.in_memory, self.in_sqlite):
+        for provider in (self.in_memory, self.kept):
             provider.plan(ref(reference), fault)
         self.papers[reference].faults.append((operation, executed))
 
@@ -232,7 +238,7 @@ class SimulatedPaymentsAgree(RuleBasedStateMachine):
         paper = self.papers[str(parameters[0])]
         expected = self.expect(paper, operation, key, parameters, on_paper)
 
-        assert [heard(lambda: call(self.in_memory)), heard(lambda: call(self.in_sqlite))] == [
+        assert [heard(lambda: call(self.in_memory)), heard(lambda: call(self.kept))] == [
             expected
         ] * 2
 
@@ -268,11 +274,11 @@ class SimulatedPaymentsAgree(RuleBasedStateMachine):
         if not hasattr(self, "papers"):
             return
         rows = self.in_memory.audit()
-        assert rows == self.in_sqlite.audit()
+        assert rows == self.kept.audit()
         for reference, paper in self.papers.items():
             mine = [row for row in rows if row.reference == reference]
             told = self.in_memory.lookup(ref(reference))
-            assert told == self.in_sqlite.lookup(ref(reference))
+            assert told == self.kept.lookup(ref(reference))
             assert (told.state, told.order_id) == (paper.state, paper.owner)
             sums = [paper.authorized, paper.captured, paper.refunded]
             assert [told.authorized.minor, told.captured.minor, told.refunded.minor] == sums
@@ -288,12 +294,26 @@ class SimulatedPaymentsAgree(RuleBasedStateMachine):
     def money_is_never_taken_twice_nor_given_back_twice(self) -> None:
         if not hasattr(self, "papers"):
             return
-        for row in self.in_sqlite.audit():
+        for row in self.kept.audit():
             assert 0 <= row.refunded.minor <= row.captured.minor
             assert row.captured.minor + row.voided.minor <= row.authorized.minor
             assert row.authorizations <= 1
             held = row.authorized.minor - row.captured.minor - row.voided.minor
             assert row.live_authorizations == (held > 0)
+
+
+class SimulatedPaymentsInMongodbAgree(SimulatedPaymentsAgree):
+    """Likewise, in MongoDB."""
+
+    name: str
+
+    def open_database(self) -> None:
+        if hasattr(self, "name"):
+            mongo = MongoDatabase(mongo_server.uri(), self.name)
+        else:
+            mongo = mongo_server.emptied_database()
+        self.database, self.name = mongo, mongo.name
+        self.kept = SimulatedPayments(MongoLedger(mongo), self.clock)
 
 
 def ref(reference: str) -> PaymentRef:
@@ -310,3 +330,7 @@ def heard(call: Callable[[], PaymentSnapshot | OperationResult]) -> str:
 
 
 TestSimulatedPaymentsAgree = SimulatedPaymentsAgree.TestCase
+TestSimulatedPaymentsInMongodbAgree = SimulatedPaymentsInMongodbAgree.TestCase
+TestSimulatedPaymentsInMongodbAgree.settings = settings(
+    max_examples=max(1, settings().max_examples // 6)
+)

@@ -3,6 +3,8 @@
 Whatever goes wrong on the way to the server, the answers must be the same.
 """
 
+from collections.abc import Callable
+
 from attrs import evolve
 
 from oms_adapters.inbox.mongodb import MongoInbox
@@ -21,6 +23,7 @@ from oms_core.domain.inventory import (
 )
 from oms_core.domain.order_status import OrderStatus
 from oms_core.domain.saga_position import SagaState
+from oms_core.errors import PaymentTrouble
 from oms_core.ports.inbox import InboxState
 from oms_core.ports.job_turns import Turn
 from oms_core.ports.payments import (
@@ -33,6 +36,7 @@ from oms_core.ports.payments import (
 )
 from oms_core.ports.storage import Added, OrderQuery
 from oms_core.testing import NOON, SimulatedClock, a_scope, an_order, with_status
+from oms_core.testing.refusal import refusal
 
 ARMCHAIR = StockItem("CRUNCHY-ARMCHAIR")
 LAMP = StockItem("WOBBLY-LAMP", "north")
@@ -134,22 +138,42 @@ def a_life_of_stock(database: MongoDatabase) -> Facts:
 
 def a_life_of_money(database: MongoDatabase) -> Facts:
     """Use every method of the simulated provider whose books are in MongoDB."""
-    provider = SimulatedPayments(MongoLedger(database), SimulatedClock())
+    clock = SimulatedClock()
+    provider = SimulatedPayments(MongoLedger(database), clock)
     kept, failed = an_order("kept"), an_order("failed")
-    card = PaymentRef(kept.scope.tenant_id, "card-kept")
-    other_card = PaymentRef(failed.scope.tenant_id, "card-failed")
+    tenant = kept.scope.tenant_id
+    card, other_card = PaymentRef(tenant, "card-kept"), PaymentRef(tenant, "card-failed")
+    refused = PaymentRef(tenant, "sim_not_executed_once")
     hold = Authorize(card, TOTAL, kept.id, "kept/authorize")
-    return [
+    stolen = Authorize(other_card, TOTAL, failed.id, hold.key)
+    provider.probe()
+    facts: Facts = [
+        # The refusal is met once: a repeat of ours must not be taken for another call.
+        _trouble(lambda: provider.authorize(Authorize(refused, TOTAL, kept.id, "refused"))),
+        provider.authorize(Authorize(refused, TOTAL, kept.id, "refused")),
         provider.authorize(hold),
         provider.authorize(hold),
         provider.lookup(card),
         provider.capture(Capture(card, TOTAL, "shipment", "kept/capture")),
         provider.refund(Refund(card, TOTAL, "return", "kept/refund")),
         provider.find_operation(card, "return"),
-        provider.authorize(Authorize(other_card, TOTAL, failed.id, "failed/authorize")),
+        _trouble(lambda: provider.authorize(stolen)),
+        _trouble(lambda: provider.capture(Capture(other_card, TOTAL, "s", hold.key))),
+        _trouble(lambda: provider.capture(Capture(other_card, TOTAL, "s", "failed/capture"))),
+    ]
+    clock.advance(provider.capabilities.key_ttl_s)
+    facts += [
+        provider.authorize(stolen),
+        _trouble(lambda: provider.authorize(hold)),
         provider.cancel(Cancel(other_card, failed.id, "void", "failed/void")),
         [row.as_document() for row in provider.audit()],
     ]
+    return facts
+
+
+def _trouble(call: Callable[[], object]) -> object:
+    trouble = refusal(PaymentTrouble, call)
+    return trouble.code, trouble.reason
 
 
 def a_life_of_notifications(database: MongoDatabase) -> Facts:

@@ -33,6 +33,8 @@ from oms_adapters.inventory.mongodb.collections import INVENTORY
 from oms_adapters.mongodb import MongoDatabase
 from oms_adapters.mongodb.connection import require_durable
 from oms_adapters.mongodb.verdict import is_transient, verdict
+from oms_adapters.payments.simulated.mongo_ledger import SCHEMA as SIMULATED_PAYMENTS
+from oms_adapters.payments.simulated.mongo_ledger import MongoLedger
 from oms_adapters.storage.mongodb import MongoStorage
 from oms_adapters.storage.mongodb.collections import ORDERS
 from oms_core.domain.order_status import OrderStatus
@@ -263,7 +265,7 @@ def test_several_processes_may_make_the_collections_at_once(database: MongoDatab
 def all_indexes() -> list[tuple[str, str]]:
     return [
         (collection.name, index.name)
-        for schema in (ORDERS, INVENTORY, INBOX)
+        for schema in (ORDERS, INVENTORY, INBOX, SIMULATED_PAYMENTS)
         for collection in schema.collections
         for index in collection.indexes
     ]
@@ -274,7 +276,8 @@ def test_a_store_without_one_of_its_indexes_is_refused(
     database: MongoDatabase, collection: str, index: str
 ) -> None:
     """Without a unique one, an order might be paid for twice; no one makes it silently anew."""
-    adapter = {"orders": MongoStorage, "inbox": MongoInbox}.get(collection, MongoInventory)
+    adapters = {"orders": MongoStorage, "inbox": MongoInbox, "simulated_payments": MongoLedger}
+    adapter = adapters.get(collection, MongoInventory)
     adapter(database)
     mongo_server.client()[database.name][collection].drop_index(index)
 
@@ -282,6 +285,22 @@ def test_a_store_without_one_of_its_indexes_is_refused(
 
     assert f"lacks the index {index}" in error.sentence
     assert f"db.{collection}.createIndex(" in error.sentence
+
+
+def test_an_index_within_a_list_is_made_again_as_it_is_written_there(
+    database: MongoDatabase,
+) -> None:
+    """In JavaScript the name of its field must be quoted."""
+    MongoLedger(database)
+    payments = mongo_server.client()[database.name].simulated_payments
+    payments.drop_index("simulated_payments_by_key")
+
+    error = refusal(StoreUnusable, lambda: MongoLedger(database))
+
+    assert error.sentence.endswith(
+        'db.simulated_payments.createIndex({"keys.name": 1}, {name: "simulated_payments_by_key", '
+        'unique: true, partialFilterExpression: {"keys.name": {$exists: true}}})'
+    )
 
 
 def test_an_index_that_no_longer_is_unique_is_refused(database: MongoDatabase) -> None:

@@ -3,11 +3,13 @@
 import json
 import subprocess
 import sys
+from collections import Counter
 from collections.abc import Iterator
 from pathlib import Path
 from uuid import UUID, uuid4
 
 import pytest
+from attrs import frozen
 
 from oms_adapters.payments.simulated import (
     Fault,
@@ -17,6 +19,7 @@ from oms_adapters.payments.simulated import (
     SimulatedPayments,
     SqliteLedger,
 )
+from oms_adapters.payments.simulated.mongo_ledger import MongoLedger
 from oms_adapters.sqlite import SqliteDatabase
 from oms_core.domain.money import MINOR_UNITS_MAX, Money
 from oms_core.domain.payment import PaymentState
@@ -36,6 +39,8 @@ from oms_core.ports.payments import (
     Refund,
 )
 from oms_core.testing import SimulatedClock
+from oms_core.testing.at_once import at_once
+from tests.support import mongo_server
 
 TENANT = UUID("7e4a0000-0000-4000-8000-000000000001")
 OTHER_TENANT = UUID("7e4a0000-0000-4000-8000-000000000002")
@@ -57,11 +62,16 @@ def database(tmp_path: Path) -> Iterator[SqliteDatabase]:
         yield opened
 
 
-@pytest.fixture(params=["memory", "sqlite"])
-def ledger(request: pytest.FixtureRequest) -> Ledger:
-    if request.param == "memory":
-        return MemoryLedger()
-    return SqliteLedger(request.getfixturevalue("database"))
+@pytest.fixture(params=["memory", "sqlite", "mongodb"])
+def ledger(request: pytest.FixtureRequest) -> Iterator[Ledger]:
+    match request.param:
+        case "memory":
+            yield MemoryLedger()
+        case "sqlite":
+            yield SqliteLedger(request.getfixturevalue("database"))
+        case _:
+            with mongo_server.emptied_database() as database:
+                yield MongoLedger(database)
 
 
 @pytest.fixture
@@ -247,6 +257,83 @@ def test_a_key_is_forgotten_in_time(payments: SimulatedPayments, clock: Simulate
     assert authorize(payments, other).state is PaymentState.AUTHORIZED
     with pytest.raises(IdempotencyMismatch):
         authorize(payments, PaymentRef(TENANT, "a-third-card"))
+    with pytest.raises(IdempotencyMismatch):
+        authorize(payments)
+    assert authorize(payments, other).state is PaymentState.AUTHORIZED
+
+
+def test_a_key_of_another_payment_is_refused_before_anything_else_is(
+    payments: SimulatedPayments,
+) -> None:
+    """The mistake is the key, not that nothing is held which could be taken."""
+    authorize(payments)
+    unheld = PaymentRef(TENANT, "another-card")
+
+    with pytest.raises(IdempotencyMismatch):
+        payments.capture(Capture(unheld, TOTAL, "ship-1", "authorize-1"))
+    with pytest.raises(InvalidState):
+        payments.capture(Capture(unheld, TOTAL, "ship-1", "c1"))
+
+    told = {row.reference: [one.effects for one in row.operations] for row in payments.audit()}
+    assert told == {"another-card": [0], "crunchy-card": [1]}
+
+
+def test_a_key_of_another_payment_may_get_the_error_that_sticks_to_it(
+    payments: SimulatedPayments,
+) -> None:
+    authorize(payments)
+    ref = PaymentRef(TENANT, "sim_error_replayed")
+
+    for _ in range(2):
+        with pytest.raises(OutcomeUnknown):
+            authorize(payments, ref)
+
+    with pytest.raises(IdempotencyMismatch):
+        authorize(payments)
+    assert [(row.reference, row.authorizations) for row in payments.audit()] == [
+        ("crunchy-card", 1),
+        ("sim_error_replayed", 0),
+    ]
+
+
+def test_threads_that_want_one_payment_hold_it_once(payments: SimulatedPayments) -> None:
+    orders = [uuid4() for _ in range(12)]
+
+    told = at_once(
+        lambda number: authorize(payments, key=str(number), order=orders[number]).order_id,
+        range(12),
+    )
+
+    rows = payments.audit()
+    assert set(told) < set(orders)
+    assert len(set(told)) == 1
+    assert {row.order_id for row in rows} == set(orders)
+    assert sum(row.authorizations for row in rows) == 1
+    assert [one.keys for row in rows for one in row.operations] == [1] * 12
+    assert sum(one.effects for row in rows for one in row.operations) == 1
+
+
+def test_threads_that_send_one_key_for_many_payments_hold_one(payments: SimulatedPayments) -> None:
+    def hold(number: int) -> str:
+        try:
+            return authorize(payments, PaymentRef(TENANT, f"card-{number}"), key="same").state
+        except IdempotencyMismatch as error:
+            return error.code
+
+    told = at_once(hold, range(12))
+
+    rows = payments.audit()
+    assert Counter(told) == {PaymentState.AUTHORIZED: 1, IdempotencyMismatch.code: 11}
+    assert len(rows) == 12
+    assert sum(row.authorizations for row in rows) == 1
+
+
+def test_threads_that_send_the_same_call_get_the_same_answer(payments: SimulatedPayments) -> None:
+    told = at_once(lambda _: authorize(payments), range(12))
+
+    (row,) = payments.audit()
+    assert told == [told[0]] * 12
+    assert [(one.keys, one.effects) for one in row.operations] == [(1, 1)]
 
 
 def test_a_replayed_error_is_forgotten_with_its_key(
@@ -422,30 +509,83 @@ def test_a_ledger_that_is_gone_leaves_the_outcome_unknown(
         payments.lookup(CARD)
 
 
-RIVAL = """
+def test_a_probe_reads_the_books(database: SqliteDatabase, clock: SimulatedClock) -> None:
+    payments = SimulatedPayments(SqliteLedger(database), clock)
+    payments.probe()
+    database.write(lambda connection: connection.execute("DROP TABLE simulated_payments").close())
+
+    with pytest.raises(OutcomeUnknown, match="ledger_"):
+        payments.probe()
+
+
+OPENED_SQLITE = """
 import sys
-from uuid import UUID, uuid4
-from oms_adapters.payments.simulated import SimulatedPayments, SqliteLedger
+from oms_adapters.payments.simulated import SqliteLedger
 from oms_adapters.sqlite import SqliteDatabase
+
+order, path = sys.argv[1:]
+database = SqliteDatabase(path, busy_timeout_s=60)
+ledger = SqliteLedger(database)
+"""
+
+OPENED_MONGODB = """
+import sys
+from oms_adapters.mongodb import MongoDatabase
+from oms_adapters.payments.simulated.mongo_ledger import MongoLedger
+
+order, uri, name = sys.argv[1:]
+database = MongoDatabase(uri, name)
+ledger = MongoLedger(database)
+"""
+
+RIVAL = """
+from uuid import UUID, uuid4
+from oms_adapters.payments.simulated import SimulatedPayments
 from oms_core.domain.money import Money
+from oms_core.errors import IdempotencyMismatch
 from oms_core.ports.payments import Authorize, PaymentRef
 
-with SqliteDatabase(sys.argv[1], busy_timeout_s=60) as database:
-    payments = SimulatedPayments(SqliteLedger(database))
-    print("ready", flush=True)
-    sys.stdin.readline()
-    for number in range(40):
-        ref = PaymentRef(UUID(sys.argv[2]), f"card-{number}")
-        payments.authorize(Authorize(ref, Money(100, "USD"), UUID(sys.argv[3]), str(uuid4())))
+payments, order = SimulatedPayments(ledger), UUID(order)
+tenant = UUID("7e4a0000-0000-4000-8000-000000000001")
+print("ready", flush=True)
+sys.stdin.readline()
+for number in range(40):
+    ref = PaymentRef(tenant, f"card-{number}")
+    payments.authorize(Authorize(ref, Money(100, "USD"), order, str(uuid4())))
+for number in range(40):
+    own = PaymentRef(tenant, f"card-{number}-of-{order}")
+    try:
+        payments.authorize(Authorize(own, Money(100, "USD"), order, f"same-{number}"))
+    except IdempotencyMismatch:
+        pass
+database.close()
 """
 
 
-def test_two_processes_hold_each_payment_once(tmp_path: Path) -> None:
-    path = tmp_path / "oms.db"
-    SqliteDatabase(path).close()
+@frozen
+class Shared:
+    """Books that processes may share, as this one sees them, and how others open them."""
+
+    ledger: Ledger
+    opened: str
+    where: tuple[str, ...]
+
+
+@pytest.fixture(params=["sqlite", "mongodb"])
+def shared(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[Shared]:
+    if request.param == "sqlite":
+        with SqliteDatabase(tmp_path / "oms.db") as file:
+            yield Shared(SqliteLedger(file), OPENED_SQLITE, (str(file.path),))
+    else:
+        with mongo_server.emptied_database() as database:
+            where = (mongo_server.uri(), database.name)
+            yield Shared(MongoLedger(database), OPENED_MONGODB, where)
+
+
+def test_two_processes_hold_each_payment_once_and_each_key_is_of_one(shared: Shared) -> None:
     rivals = [
         subprocess.Popen(
-            [sys.executable, "-c", RIVAL, str(path), str(TENANT), str(uuid4())],
+            [sys.executable, "-c", shared.opened + RIVAL, str(uuid4()), *shared.where],
             stdin=subprocess.PIPE,
             stdout=subprocess.PIPE,
             text=True,
@@ -464,8 +604,9 @@ def test_two_processes_hold_each_payment_once(tmp_path: Path) -> None:
         rival.communicate(timeout=120)
 
     assert [rival.returncode for rival in rivals] == [0, 0]
-    with SqliteDatabase(path) as database:
-        rows = SimulatedPayments(SqliteLedger(database)).audit()
-    assert len(rows) == 80
-    assert sum(row.authorizations for row in rows) == 40
-    assert sum(one.effects for row in rows for one in row.operations) == 40
+    audited = SimulatedPayments(shared.ledger).audit()
+    for keyed in (False, True):
+        rows = [row for row in audited if keyed == ("-of-" in row.reference)]
+        assert len(rows) == 80
+        assert sum(row.authorizations for row in rows) == 40
+        assert sum(one.effects for row in rows for one in row.operations) == 40

@@ -6,7 +6,7 @@ from collections.abc import Callable, Iterable, Mapping, Sequence
 from contextlib import suppress
 from typing import Any, Final
 
-from attrs import frozen
+from attrs import field, frozen
 from bson.binary import Binary
 from bson.errors import BSONError
 from bson.objectid import ObjectId
@@ -36,6 +36,8 @@ class CollectionShelf:
     """The fields that name a document, those of a shard key among them."""
     read_id: Callable[[bytes], Binary | ObjectId] = Binary
     """Make an ``_id`` of its bytes: a search finds only values of the very same type."""
+    among: Mapping[str, Any] = field(factory=dict)
+    """Tells its documents from those of another shelf in the same collection."""
 
 
 class ArrivingDatabase:
@@ -118,16 +120,19 @@ class ArrivingDatabase:
         """Read some documents in the order of ``_id``; see ``Shelves.entries``."""
         known = self._shelves[shelf]
         collection = self._database.collection(known.collection)
-        wanted = {} if after is None else {"_id": {"$gt": known.read_id(bytes.fromhex(after[0]))}}
+        wanted = dict(known.among)
+        if after is not None:
+            wanted["_id"] = {"$gt": known.read_id(bytes.fromhex(after[0]))}
         found = self._database.run(
             lambda: list(collection.find(wanted).sort("_id", 1).limit(limit).hint("_id_"))
         )
         return [CarriedEntry((_bytes_of(each["_id"]).hex(),), known.write(each)) for each in found]
 
     def count(self, shelf: str) -> int:
-        """Count the documents of a collection."""
-        collection = self._database.collection(self._shelves[shelf].collection)
-        return self._database.run(lambda: collection.count_documents({}, hint="_id_"))
+        """Count the documents of a shelf."""
+        known = self._shelves[shelf]
+        collection = self._database.collection(known.collection)
+        return self._database.run(lambda: collection.count_documents(known.among, hint="_id_"))
 
     def finish(self) -> None:
         """Let programs use it. Repeatable."""

@@ -54,7 +54,7 @@ class Index:
         if self.unique:
             options.append("unique: true")
         if self.present is not None:
-            options.append(f"partialFilterExpression: {{{self.present}: {{$exists: true}}}}")
+            options.append(f'partialFilterExpression: {{"{self.present}": {{$exists: true}}}}')
         return f"db.{collection}.createIndex({{{keys}}}, {{{', '.join(options)}}})"
 
     def _filter(self) -> Document | None:

@@ -3,52 +3,66 @@
 from __future__ import annotations
 
 import threading
-from typing import TYPE_CHECKING, Protocol, TypeVar
+from typing import TYPE_CHECKING, Protocol, TypeAlias, TypeVar
+from uuid import UUID
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
-    from uuid import UUID
 
     from oms_adapters.payments.simulated.record import KeyRecord, PaymentRecord
 
 T = TypeVar("T")
+_Name: TypeAlias = "tuple[str, UUID, str]"
 
 
 class Books(Protocol):
-    """The open books, within one transaction. *account* is the provider's configured name."""
+    """The books open at one payment, so that it may be changed."""
 
-    def payment(self, account: str, tenant_id: UUID, reference: str) -> PaymentRecord | None:
-        """Find what is known of a payment."""
+    def payment(self) -> PaymentRecord | None:
+        """Find what is known of the payment."""
         ...
 
-    def payments(self, account: str) -> Iterator[PaymentRecord]:
-        """Go through all payments of an account, by tenant and reference."""
-        ...
+    def key(self, key: str) -> KeyRecord | None:
+        """Find what the tenant used an idempotency key for, however long ago.
 
-    def key(self, account: str, tenant_id: UUID, key: str) -> KeyRecord | None:
-        """Find what an idempotency key was used for, however long ago."""
+        For whichever payment: a key that is sent for two is a mistake that must be told.
+        """
         ...
 
     def enter(self, payment: PaymentRecord, key: KeyRecord | None) -> None:
-        """Write down a payment, together with the key of the call that changed it.
+        """Write down the payment, together with the key of the call that changed it.
 
-        The last deed of a change, and its only entry: so nothing is ever kept by half.
+        The last deed of a change, and its only entry: so nothing is ever kept by half. A key
+        that was used before stands for this use from now on.
         """
         ...
 
 
 class Ledger(Protocol):
-    """Keeps the books so that an effect is never without the key it was done under."""
+    """Keeps the books so that an effect is never without the key it was done under.
 
-    def write(self, change: Callable[[Books], T]) -> T:
-        """Run *change* alone; what it enters is kept as a whole, durably, or not at all.
+    *account* is the provider's configured name.
+    """
 
-        *change* may be run again after it failed, so it has no effects but its entries.
+    def write(
+        self, account: str, tenant_id: UUID, reference: str, change: Callable[[Books], T]
+    ) -> T:
+        """Run *change* on one payment; what it enters is kept whole and durably, or not at all.
+
+        As if it ran alone. It may be run again after it failed or after another was quicker,
+        so it has no effects but its entries.
         """
         ...
 
-    def read(self, question: Callable[[Books], T]) -> T:
-        """Run *question* on books that do not change meanwhile; it enters nothing."""
+    def payment(self, account: str, tenant_id: UUID, reference: str) -> PaymentRecord | None:
+        """Find what is known of a payment."""
+        ...
+
+    def go_through(self, account: str, question: Callable[[Iterator[PaymentRecord]], T]) -> T:
+        """Run *question* on all payments of an account, by tenant and reference.
+
+        They do not change meanwhile. *question* may be run again after it failed.
+        """
         ...
 
 
@@ -57,35 +71,45 @@ class MemoryLedger:
 
     def __init__(self) -> None:
         self._lock = threading.Lock()
-        self._books = _MemoryBooks()
+        self._payments: dict[_Name, PaymentRecord] = {}
+        self._keys: dict[_Name, KeyRecord] = {}
 
-    def write(self, change: Callable[[Books], T]) -> T:
+    def write(
+        self, account: str, tenant_id: UUID, reference: str, change: Callable[[Books], T]
+    ) -> T:
         """Run *change* alone."""
+        books = _MemoryBooks(self._payments, self._keys, (account, tenant_id, reference))
         with self._lock:
-            return change(self._books)
+            return change(books)
 
-    def read(self, question: Callable[[Books], T]) -> T:
+    def payment(self, account: str, tenant_id: UUID, reference: str) -> PaymentRecord | None:
+        """Find a payment between two changes."""
+        with self._lock:
+            return self._payments.get((account, tenant_id, reference))
+
+    def go_through(self, account: str, question: Callable[[Iterator[PaymentRecord]], T]) -> T:
         """Run *question* between two changes."""
         with self._lock:
-            return question(self._books)
+            names = sorted(name for name in self._payments if name[0] == account)
+            return question(self._payments[name] for name in names)
 
 
 class _MemoryBooks:
-    def __init__(self) -> None:
-        self._payments: dict[tuple[str, UUID, str], PaymentRecord] = {}
-        self._keys: dict[tuple[str, UUID, str], KeyRecord] = {}
+    def __init__(
+        self, payments: dict[_Name, PaymentRecord], keys: dict[_Name, KeyRecord], name: _Name
+    ) -> None:
+        self._payments = payments
+        self._keys = keys
+        self._name = name
 
-    def payment(self, account: str, tenant_id: UUID, reference: str) -> PaymentRecord | None:
-        return self._payments.get((account, tenant_id, reference))
+    def payment(self) -> PaymentRecord | None:
+        return self._payments.get(self._name)
 
-    def payments(self, account: str) -> Iterator[PaymentRecord]:
-        for name in sorted(name for name in self._payments if name[0] == account):
-            yield self._payments[name]
-
-    def key(self, account: str, tenant_id: UUID, key: str) -> KeyRecord | None:
+    def key(self, key: str) -> KeyRecord | None:
+        account, tenant_id, _ = self._name
         return self._keys.get((account, tenant_id, key))
 
     def enter(self, payment: PaymentRecord, key: KeyRecord | None) -> None:
-        self._payments[payment.account, payment.tenant_id, payment.reference] = payment
+        self._payments[self._name] = payment
         if key is not None:
             self._keys[key.account, key.tenant_id, key.key] = key

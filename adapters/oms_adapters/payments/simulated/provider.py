@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from typing import TYPE_CHECKING, Final, TypeVar, cast
+from uuid import UUID
 
 from oms_adapters.payments.simulated import rules
 from oms_adapters.payments.simulated.audit import audit_payment
@@ -34,10 +35,9 @@ from oms_core.ports.payments import (
 )
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Mapping, Sequence
+    from collections.abc import Callable, Iterator, Mapping, Sequence
     from datetime import datetime
     from random import Random
-    from uuid import UUID
 
     from oms_adapters.payments.simulated.audit import PaymentAudit
     from oms_adapters.payments.simulated.behaviours import Fault
@@ -153,7 +153,7 @@ class SimulatedPayments:
 
     def probe(self) -> None:
         """Read the ledger."""
-        self._reach(lambda: self._ledger.read(lambda books: books.payments(self.name)))
+        self._reach(lambda: self._ledger.payment(self.name, UUID(int=0), "probe"))
 
     # The customer, and the people who run the provider
 
@@ -204,15 +204,15 @@ class SimulatedPayments:
         """
         now = self._clock.now()
 
-        def add_up(books: Books) -> tuple[PaymentAudit, ...]:
+        def add_up(payments: Iterator[PaymentRecord]) -> tuple[PaymentAudit, ...]:
             return tuple(
                 row
-                for payment in books.payments(self.name)
+                for payment in payments
                 if tenant_id in {None, payment.tenant_id}
                 for row in audit_payment(rules.settle(payment, now))
             )
 
-        return self._ledger.read(add_up)
+        return self._ledger.go_through(self.name, add_up)
 
     def notifications(
         self, ref: PaymentRef, *, copies: int = 1, shuffled_by: Random | None = None
@@ -228,7 +228,7 @@ class SimulatedPayments:
         if self._signer is None:
             raise ConfigurationError(["Give the simulated provider a webhook_secret to sign with."])
         now = self._clock.now()
-        payment = self._ledger.read(lambda books: self._find(books, ref, now))
+        payment = self._settled(self._look_at(ref), ref, now)
         sent = []
         for number, occurrence in enumerate(payment.occurrences, start=1):
             event = ProviderEvent(
@@ -244,8 +244,13 @@ class SimulatedPayments:
             shuffled_by.shuffle(sent)
         return tuple(sent)
 
-    def _find(self, books: Books, ref: PaymentRef, now: datetime) -> PaymentRecord:
-        payment = books.payment(self.name, ref.tenant_id, ref.reference)
+    def _look_at(self, ref: PaymentRef) -> PaymentRecord | None:
+        return self._ledger.payment(self.name, ref.tenant_id, ref.reference)
+
+    def _settled(
+        self, payment: PaymentRecord | None, ref: PaymentRef, now: datetime
+    ) -> PaymentRecord:
+        """Bring what the books say up to *now*; a payment they do not know begins."""
         if payment is None:
             payment = new_payment(self.name, ref.tenant_id, ref.reference)
             if not payment.behaviour.exists:
@@ -257,7 +262,7 @@ class SimulatedPayments:
     ) -> T:
         check_reference(ref)
         now = self._clock.now()
-        payment = self._reach(lambda: self._ledger.read(lambda books: self._find(books, ref, now)))
+        payment = self._reach(lambda: self._settled(self._look_at(ref), ref, now))
         if fault := next_fault(payment, operation, now):
             raise fault.error()
         return question(payment)
@@ -267,24 +272,29 @@ class SimulatedPayments:
     ) -> PaymentSnapshot:
         def change(books: Books) -> rules.Answer:
             now = self._clock.now()
-            outcome = deed(self._find(books, ref, now), now)
+            outcome = deed(self._settled(books.payment(), ref, now), now)
             books.enter(outcome.payment, None)
             return outcome.answer
 
-        return cast("PaymentSnapshot", _raised(self._ledger.write(change)))
+        answer = self._ledger.write(self.name, ref.tenant_id, ref.reference, change)
+        return cast("PaymentSnapshot", _raised(answer))
 
     def _change(self, call: Call) -> PaymentSnapshot | OperationResult:
         call.check()
+        ref = call.command.ref
         return _raised(
-            self._reach(lambda: self._ledger.write(lambda books: self._run(call, books)))
+            self._reach(
+                lambda: self._ledger.write(
+                    self.name, ref.tenant_id, ref.reference, lambda books: self._run(call, books)
+                )
+            )
         )
 
     def _run(self, call: Call, books: Books) -> rules.Answer:
         """Do one call. Trouble is an answer here: raised, it would undo the entry."""
         now = self._clock.now()
-        ref = call.command.ref
-        found = self._find(books, ref, now)
-        remembered = books.key(self.name, ref.tenant_id, call.command.key)
+        found = self._settled(books.payment(), call.command.ref, now)
+        remembered = books.key(call.command.key)
         if remembered and not self._is_fresh(call, remembered, now):
             remembered = None
         fault = next_fault(found, call.operation, now)

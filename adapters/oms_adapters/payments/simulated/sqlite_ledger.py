@@ -66,41 +66,56 @@ class SqliteLedger:
         self._database = database
         database.migrate(SCHEMA)
 
-    def write(self, change: Callable[[Books], T]) -> T:
+    def write(
+        self, account: str, tenant_id: UUID, reference: str, change: Callable[[Books], T]
+    ) -> T:
         """Run *change* in a transaction; return once it is durable."""
-        return self._database.write(lambda connection: change(_SqliteBooks(connection)))
+        return self._database.write(
+            lambda connection: change(_SqliteBooks(connection, account, tenant_id, reference))
+        )
 
-    def read(self, question: Callable[[Books], T]) -> T:
+    def payment(self, account: str, tenant_id: UUID, reference: str) -> PaymentRecord | None:
+        """Find a payment as it is durable."""
+        return self._database.read(
+            lambda connection: _SqliteBooks(connection, account, tenant_id, reference).payment()
+        )
+
+    def go_through(self, account: str, question: Callable[[Iterator[PaymentRecord]], T]) -> T:
         """Run *question* on what is durable."""
-        return self._database.read(lambda connection: question(_SqliteBooks(connection)))
+        return self._database.read(lambda connection: question(_payments(connection, account)))
+
+
+def _payments(connection: sqlite3.Connection, account: str) -> Iterator[PaymentRecord]:
+    rows = connection.execute(
+        "SELECT document FROM simulated_payments WHERE account = ? ORDER BY tenant_id, reference",
+        (account,),
+    )
+    for (document,) in rows:
+        yield _JSON.loads(document, PaymentRecord)
 
 
 class _SqliteBooks:
-    def __init__(self, connection: sqlite3.Connection) -> None:
+    def __init__(
+        self, connection: sqlite3.Connection, account: str, tenant_id: UUID, reference: str
+    ) -> None:
         self._connection = connection
+        self._account = account
+        self._tenant_id = tenant_id
+        self._reference = reference
 
-    def payment(self, account: str, tenant_id: UUID, reference: str) -> PaymentRecord | None:
+    def payment(self) -> PaymentRecord | None:
         row = self._connection.execute(
             "SELECT document FROM simulated_payments "
             "WHERE account = ? AND tenant_id = ? AND reference = ?",
-            (account, tenant_id.hex, reference),
+            (self._account, self._tenant_id.hex, self._reference),
         ).fetchone()
         return None if row is None else _JSON.loads(row[0], PaymentRecord)
 
-    def payments(self, account: str) -> Iterator[PaymentRecord]:
-        rows = self._connection.execute(
-            "SELECT document FROM simulated_payments WHERE account = ? "
-            "ORDER BY tenant_id, reference",
-            (account,),
-        )
-        for (document,) in rows:
-            yield _JSON.loads(document, PaymentRecord)
-
-    def key(self, account: str, tenant_id: UUID, key: str) -> KeyRecord | None:
+    def key(self, key: str) -> KeyRecord | None:
         row = self._connection.execute(
             "SELECT document FROM simulated_payment_keys "
             "WHERE account = ? AND tenant_id = ? AND key = ?",
-            (account, tenant_id.hex, key),
+            (self._account, self._tenant_id.hex, key),
         ).fetchone()
         return None if row is None else _JSON.loads(row[0], KeyRecord)
 
