@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator
 from datetime import timedelta
 from pathlib import Path
-from typing import Any
+from typing import Any, cast
 from uuid import UUID, uuid4
 
 import pytest
@@ -53,7 +53,7 @@ from oms_core.domain.saga_position import Attention
 from oms_core.domain.scope import Scope
 from oms_core.errors import PaymentReferenceInUse
 from oms_core.ports.inbox import InboxState
-from oms_core.ports.payment_claims import PaymentClaim
+from oms_core.ports.payment_claims import PaymentClaim, PaymentClaimAudit
 from oms_core.ports.payments import PaymentRef, ProviderEvent
 from oms_core.ports.storage import KeptOrder
 from oms_core.testing import SimulatedClock, refusal
@@ -787,7 +787,7 @@ def test_an_order_that_dies_while_the_doctor_looks_is_no_damage(claimed: Shop) -
             again(claimed, order, "heir")
             return claimed.storage.payment_claims().claimants(orders)
 
-    check = ClaimCheck(claimed.storage, Slow())
+    check = ClaimCheck(claimed.storage, cast("PaymentClaimAudit", Slow()))
 
     assert list(check.orders([order])) == []
 

@@ -15,11 +15,20 @@ if TYPE_CHECKING:
 
 
 def _quickest() -> tuple[Callable[[Any], str], Callable[[str], Any]]:
+    write = json.JSONEncoder(ensure_ascii=False, separators=(",", ":")).encode
     try:
         import orjson  # noqa: PLC0415 - only if it is there
     except ImportError:
-        return json.JSONEncoder(ensure_ascii=False, separators=(",", ":")).encode, json.loads
-    return lambda document: orjson.dumps(document).decode(), orjson.loads
+        return write, json.loads
+
+    def write_quickly(document: Any) -> str:
+        try:
+            return orjson.dumps(document).decode()
+        except orjson.JSONEncodeError:
+            # Half a surrogate pair, say: what becomes of it is the same with and without orjson.
+            return write(document)
+
+    return write_quickly, orjson.loads
 
 
 to_json, from_json = _quickest()
