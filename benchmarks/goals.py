@@ -80,6 +80,16 @@ SAGAS_MONGODB: Final = {
     )
     for at_once, goal, aim in ((1, 1.2, 2.0), (8, 4.0, 7.0), (32, 5.0, 9.0))
 }
+SAGAS_BESIDE_COMMANDS: Final = {
+    at_once: Goal(
+        "M5",
+        f"completed sagas on MongoDB, {at_once} at once / their commands, sent by the driver alone",
+        Bound.AT_LEAST,
+        goal=0.5,
+        aim=0.8,
+    )
+    for at_once in (1, 8, 32)
+}
 FIRST_PAGE: Final = Goal(
     "P9",
     "time of the first page at 1 000 000 orders / at 10 000",

@@ -1,14 +1,18 @@
-"""P8: completed sagas a second on MongoDB, beside DBOS Transact on SQLite."""
+"""P8 and M5: completed sagas a second on MongoDB.
+
+Beside DBOS Transact on SQLite, and beside the same commands without a program that decides
+anything: what driver, server and machine allow.
+"""
 
 from __future__ import annotations
 
 from functools import partial
 from importlib.util import find_spec
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Final
 
 from benchmarks.child import in_child
 from benchmarks.figures import Figure, Side
-from benchmarks.goals import SAGAS_MONGODB
+from benchmarks.goals import SAGAS_BESIDE_COMMANDS, SAGAS_MONGODB
 from benchmarks.mongod import ReplicaSet, replica_set
 from benchmarks.options import NotHere
 from benchmarks.rounds import alternated
@@ -16,6 +20,9 @@ from benchmarks.rows.sagas import DBOS, OURS
 
 if TYPE_CHECKING:
     from benchmarks.options import Options
+
+COMMANDS: Final = "benchmarks.sides.bare_commands"
+_SIDES: Final = (("ours", "sagas/s"), ("DBOS", "sagas/s"), ("commands alone", "orders/s"))
 
 
 def measure(options: Options) -> list[Figure]:
@@ -29,23 +36,30 @@ def measure(options: Options) -> list[Figure]:
     figures = []
     with replica_set() as mongodb:
         for at_once in options.at_once:
+            on_mongodb = partial(_on_mongodb, mongodb, at_once, options)
             taken = alternated(
                 options.rounds,
                 {
-                    f"ours, {at_once} at once": partial(_ours, mongodb, at_once, options),
+                    f"ours, {at_once} at once": partial(on_mongodb, OURS),
                     f"DBOS, {at_once} at once": partial(_base, at_once, options),
+                    f"commands, {at_once} at once": partial(on_mongodb, COMMANDS),
                 },
             )
-            ours, base = taken.values()
-            sides = Side("ours", ours, "sagas/s"), Side("DBOS", base, "sagas/s")
-            figures.append(Figure.ratio(SAGAS_MONGODB[at_once], *sides))
+            ours, dbos, commands = (
+                Side(name, rates, unit)
+                for (name, unit), rates in zip(_SIDES, taken.values(), strict=True)
+            )
+            figures += [
+                Figure.ratio(SAGAS_MONGODB[at_once], ours, dbos),
+                Figure.ratio(SAGAS_BESIDE_COMMANDS[at_once], ours, commands),
+            ]
     return figures
 
 
-def _ours(mongodb: ReplicaSet, at_once: int, options: Options) -> float:
+def _on_mongodb(mongodb: ReplicaSet, at_once: int, options: Options, side: str) -> float:
     with mongodb.empty_database() as name:
         asked = {"at_once": at_once, "seconds": options.seconds, "mongodb": [mongodb.uri, name]}
-        came_of_it = in_child(OURS, asked)
+        came_of_it = in_child(side, asked)
     rate: float = came_of_it["completed"] / came_of_it["seconds"]
     return rate
 

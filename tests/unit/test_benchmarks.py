@@ -35,7 +35,7 @@ def folder(tmp_path: Path) -> Path:
         pytest.param("fsync", ["--orders", "4"], ["P6"], marks=needs_strace),
         pytest.param("sagas", [], ["P7"], marks=needs_dbos),
         ("accept-mongodb", [], ["P3"]),
-        pytest.param("sagas-mongodb", [], ["P8"], marks=needs_dbos),
+        pytest.param("sagas-mongodb", [], ["P8", "M5"], marks=needs_dbos),
         ("insert", ["--orders", "8"], ["M1", "M1"]),
         ("hot-sku", [], ["M2"]),
         ("workers", ["--orders", "4"], ["M3", "M3"]),
