@@ -65,7 +65,7 @@ class WorkerSettings:
     """How long events gather before the next batch of them leaves: one batch costs three writes
     of the store, however much is in it. A full batch is followed by the next at once.
     """
-    at_once: int = 8
+    at_once: int = 16
     """Orders that are worked on at once, of all tenants together; those that wait for a payment
     provider are not counted. More only helps a store that is far away.
     """
