@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from oms_entrypoints.cli.options import UUID_TEXT, as_json, read_config, with_config
+from oms_entrypoints.cli.options import as_json, read_config, with_config, with_tenant_or_scope
 from oms_entrypoints.cli.progress import Progress
 from oms_entrypoints.cli.reconcile import CALLS_PER_SECOND
 from oms_entrypoints.cli.store_access import opened
@@ -26,20 +26,7 @@ if TYPE_CHECKING:
 @click.option("--fix", is_flag=True, help="Offer to mend what can be mended safely.")
 @click.option("--yes", is_flag=True, help="With --fix: mend without asking, for cron.")
 @click.option("--payments", is_flag=True, help="Ask the payment providers too, order by order.")
-@click.option(
-    "--tenant",
-    type=UUID_TEXT,
-    metavar="UUID",
-    envvar="OMS_TENANT",
-    help="Only this tenant; default: $OMS_TENANT, else all tenants.",
-)
-@click.option(
-    "--org",
-    type=UUID_TEXT,
-    metavar="UUID",
-    envvar="OMS_ORG",
-    help="Only this organization of the tenant; default: $OMS_ORG.",
-)
+@with_tenant_or_scope
 @click.option(
     "--calls-per-second",
     type=click.FloatRange(0, 10_000),
@@ -64,8 +51,6 @@ def doctor(
     each repair is shown before it is made. The exit code is 0 if nothing is wrong (any more),
     and 1 if something is.
     """
-    if org is not None and tenant is None:
-        raise click.UsageError("--org needs --tenant; name the organization's tenant too")
     if yes and not fix:
         raise click.UsageError("--yes answers what --fix asks; give both")
     if fix and not yes and not sys.stdin.isatty():

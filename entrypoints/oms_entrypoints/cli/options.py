@@ -76,6 +76,33 @@ def with_optional_scope(command: CommandT) -> CommandT:
     return _with_options(command, required=False)
 
 
+def with_tenant_or_scope(command: CommandT) -> CommandT:
+    """Add --tenant and --org, which narrow to a tenant, or to an organization of it."""
+    from functools import wraps
+
+    @click.option(
+        "--tenant",
+        type=UUID_TEXT,
+        metavar="UUID",
+        envvar="OMS_TENANT",
+        help="Only this tenant; default: $OMS_TENANT, else all tenants.",
+    )
+    @click.option(
+        "--org",
+        type=UUID_TEXT,
+        metavar="UUID",
+        envvar="OMS_ORG",
+        help="Only this organization of the tenant; default: $OMS_ORG.",
+    )
+    @wraps(command)
+    def run(tenant: UUID | None, org: UUID | None, **arguments: Any) -> Any:
+        if org is not None and tenant is None:
+            raise click.UsageError("--org needs --tenant; name the organization's tenant too")
+        return command(tenant=tenant, org=org, **arguments)
+
+    return run  # type: ignore[return-value]
+
+
 def read_config(config_file: str | None) -> Config:
     """Read the configuration: of the command's own --config, or of that before the command.
 

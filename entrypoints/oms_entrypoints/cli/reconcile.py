@@ -7,7 +7,13 @@ from typing import TYPE_CHECKING, Any, Final
 
 import click
 
-from oms_entrypoints.cli.options import DURATION, UUID_TEXT, as_json, read_config, with_config
+from oms_entrypoints.cli.options import (
+    DURATION,
+    as_json,
+    read_config,
+    with_config,
+    with_tenant_or_scope,
+)
 from oms_entrypoints.cli.progress import Progress
 from oms_entrypoints.cli.store_access import opened
 
@@ -23,20 +29,7 @@ CALLS_PER_SECOND: Final = 5.0
 @click.command(short_help="Compare orders with their payment providers; heal what differs.")
 @with_config
 @click.option("--fix", is_flag=True, help="Have orders that differ take over what can be proven.")
-@click.option(
-    "--tenant",
-    type=UUID_TEXT,
-    metavar="UUID",
-    envvar="OMS_TENANT",
-    help="Only this tenant's orders; default: $OMS_TENANT, else all tenants.",
-)
-@click.option(
-    "--org",
-    type=UUID_TEXT,
-    metavar="UUID",
-    envvar="OMS_ORG",
-    help="Only this organization of the tenant; default: $OMS_ORG.",
-)
+@with_tenant_or_scope
 @click.option("--provider", metavar="NAME", help="Only orders paid through this account.")
 @click.option(
     "--since",
@@ -70,8 +63,6 @@ def reconcile(
     """
     from oms_core.application.reconciliation import Selection, Tally, Verdict
 
-    if org is not None and tenant is None:
-        raise click.UsageError("--org needs --tenant; name the organization's tenant too")
     config = read_config(config_file)
     if provider is not None and provider not in config.payments:
         known = ", ".join(config.payments)
