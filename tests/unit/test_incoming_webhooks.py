@@ -1,10 +1,8 @@
 """What providers notify reaches its order: once stored never lost, in any order, however often."""
 
-import threading
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from itertools import pairwise
 from random import Random
-from time import monotonic
 from typing import cast
 from uuid import UUID, uuid4
 
@@ -42,6 +40,7 @@ from oms_core.ports.inbox import InboxState
 from oms_core.ports.payments import PaymentRef, ProviderEvent
 from oms_core.testing import NOON, a_scope, at_once, refusal
 from oms_core.testing.faults import FAULTS_ALONE, Fault, FaultPlan, SimulatedCrash, faulty_inbox
+from tests.support.eventually import eventually
 from tests.support.shop import ARMCHAIR, WEBHOOK_SECRET, Shop
 
 CLAIM_S = 10.0
@@ -457,13 +456,6 @@ def a_running_system(storage: MemoryStorage, inbox: MemoryInbox, poll_s: float) 
         inbox=inbox,
         settings=Settings(worker=WorkerSettings(4, poll_s)),
     )
-
-
-def eventually(is_so: Callable[[], bool]) -> None:
-    ends_at = monotonic() + PATIENCE_S
-    while not is_so():
-        assert monotonic() < ends_at, "waited in vain"
-        threading.Event().wait(0.005)
 
 
 def test_twenty_deliveries_at_once_store_one_event_and_wake_the_order_at_once() -> None:

@@ -6,13 +6,14 @@ from concurrent.futures import Future, ThreadPoolExecutor, wait
 from contextlib import contextmanager
 from functools import partial
 from threading import Event
-from time import monotonic, sleep
+from time import sleep
 
 import pytest
 
 from oms_adapters.storage.mongodb import shared_writes
 from oms_adapters.storage.mongodb.shared_writes import AT_ONCE, TOGETHER_MAX, SharedWrites
 from oms_core.testing.at_once import at_once
+from tests.support.eventually import eventually
 
 
 @pytest.fixture(autouse=True)
@@ -50,11 +51,11 @@ def crowd(server: Server, writes: Iterable[int]) -> Iterator[list[Future[str | N
     with ThreadPoolExecutor(64) as threads:
         over = [one_is_over, *([all_are_over] * (AT_ONCE - 1))]
         first = [threads.submit(shared.make, 0, partial(each.wait, 30)) for each in over]
-        until(lambda: shared._under_way == AT_ONCE)
+        eventually(lambda: shared._under_way == AT_ONCE)
         others: list[Future[str | None]] = []
         for write in writes:
             others.append(threads.submit(shared.make, write, partial(server.alone, write)))
-            until(lambda: len(shared._queue) == len(others) or others[-1].done())
+            eventually(lambda: len(shared._queue) == len(others) or others[-1].done())
         try:
             yield others
         finally:
@@ -63,13 +64,6 @@ def crowd(server: Server, writes: Iterable[int]) -> Iterator[list[Future[str | N
             all_are_over.set()
         assert all(each.result(30) for each in first)
     assert shared._under_way == len(shared._queue) == 0
-
-
-def until(is_so: Callable[[], bool]) -> None:
-    ends_at = monotonic() + 30
-    while not is_so():
-        assert monotonic() < ends_at
-        sleep(0.001)
 
 
 def test_whoever_is_alone_writes_at_once_and_alone() -> None:

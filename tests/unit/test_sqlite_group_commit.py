@@ -6,7 +6,6 @@ import struct
 import subprocess
 import sys
 import threading
-import time
 from collections.abc import Callable, Iterator
 from concurrent.futures import Future, ThreadPoolExecutor
 from pathlib import Path
@@ -15,6 +14,7 @@ import pytest
 
 from oms_adapters.sqlite import Schema, SqliteDatabase
 from oms_core.errors import StoreUnavailable, StoreUnusable
+from tests.support.eventually import eventually
 
 resource = pytest.importorskip("resource")
 
@@ -52,14 +52,6 @@ def words_in(database: SqliteDatabase) -> list[str]:
     return [word for (word,) in rows]
 
 
-def until(condition: Callable[[], bool]) -> None:
-    """Let other threads run until *condition* holds."""
-    deadline = time.monotonic() + 30
-    while not condition():
-        assert time.monotonic() < deadline, "waited 30 s in vain"
-        time.sleep(0)
-
-
 class Batch:
     """Puts operations into one transaction, for certain.
 
@@ -83,7 +75,7 @@ class Batch:
         assert self._leading.wait(timeout=30)
         for place, run in enumerate(runs[1:], start=1):
             futures.append(self._threads.submit(self._write, run))
-            until(lambda place=place: self._database.writes_waiting == place)  # type: ignore[misc]
+            eventually(lambda place=place: self._database.writes_waiting == place)  # type: ignore[misc]
         self._complete.set()
         return futures
 
@@ -126,7 +118,7 @@ def test_writes_that_wait_for_another_process_share_one_commit(
     other.execute("BEGIN IMMEDIATE")
 
     futures = [threads.submit(database.write, keep(str(n))) for n in range(16)]
-    until(lambda: database.writes_waiting == 16)
+    eventually(lambda: database.writes_waiting == 16)
     other.execute("COMMIT")
 
     assert [str(n) for n in range(16)] == [future.result() for future in futures]
@@ -272,7 +264,7 @@ def test_a_write_waits_for_another_process_to_finish(database: SqliteDatabase) -
     waiting = threading.Thread(target=database.write, args=(keep("after you"),))
 
     waiting.start()
-    until(lambda: database.writes_waiting == 1)
+    eventually(lambda: database.writes_waiting == 1)
     other.execute("COMMIT")
     waiting.join(timeout=30)
 
@@ -324,7 +316,7 @@ def test_a_leader_that_is_interrupted_leaves_nobody_hanging(
 
     def lead(connection: sqlite3.Connection) -> None:
         follower.append(threads.submit(database.write, keep("follower")))
-        until(lambda: database.writes_waiting == 1)
+        eventually(lambda: database.writes_waiting == 1)
         waiting.set()
         interrupted(connection)
 
@@ -460,9 +452,9 @@ def test_closing_finishes_the_writes_under_way(
     first = threads.submit(database.write, lead)
     assert leading.wait(timeout=30)
     second = threads.submit(database.write, keep("second"))
-    until(lambda: database.writes_waiting == 1)
+    eventually(lambda: database.writes_waiting == 1)
     closing = threads.submit(database.close)
-    until(lambda: database.writes_waiting == 2)
+    eventually(lambda: database.writes_waiting == 2)
     go_on.set()
 
     assert (first.result(), second.result(), closing.result()) == ("first", "second", None)

@@ -2,9 +2,8 @@
 
 import sys
 import threading
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
-from time import monotonic
 from typing import NoReturn
 
 import pytest
@@ -30,6 +29,7 @@ from oms_core.ports.publisher import EventPublisher
 from oms_core.ports.storage import OrderStorage, Unpublished
 from oms_core.testing import a_scope, at_once
 from oms_core.testing.faults import Fault, FaultPlan, faulty_publisher, faulty_storage
+from tests.support.eventually import eventually
 from tests.support.shop import ARMCHAIR, Subscriber
 
 PATIENCE_S = 30.0
@@ -96,14 +96,6 @@ def place(system: OrderManagement, number: int, reference: str = "good_card") ->
 
 def settled(system: OrderManagement, order: Order) -> Order:
     return system.wait_for(SCOPE, order.id, timeout_s=PATIENCE_S)
-
-
-def eventually(is_so: Callable[[], bool]) -> None:
-    """Wait until it is so; a busy machine may take its time."""
-    ends_at = monotonic() + PATIENCE_S
-    while not is_so():
-        assert monotonic() < ends_at, "waited in vain"
-        threading.Event().wait(0.005)
 
 
 @contextmanager
